@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
+from typing import Any
 
 import structlog
 from fastapi import FastAPI, Request, Response
@@ -140,15 +141,18 @@ def _http_error(request: Request, error: Exception) -> Response:
 def _invalid(request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)
     by_label = not wants_json(request)
-    problems = "; ".join(f"{_place(one['loc'], by_label)}: {one['msg']}" for one in error.errors()[:5])
+    problems = "; ".join(_problem(one, by_label) for one in error.errors()[:5])
     return error_response(request, 422, problems)
 
 
-def _place(loc: tuple[str | int, ...], by_label: bool) -> str:
-    """What of a request is invalid: for people the label of the field, for programs its path."""
-    if by_label and len(loc) > 1:
-        return filter_label(str(loc[1]))
-    return ".".join(map(str, loc[1:]))
+def _problem(found: dict[str, Any], by_label: bool) -> str:
+    """What of a request is invalid, and why: for people by the label of the field, for programs by its path."""
+    loc, message = found["loc"], found["msg"]
+    if not by_label or len(loc) < 2:
+        return f"{'.'.join(map(str, loc[1:]))}: {message}"
+    if found["type"] == "string_pattern_mismatch":
+        message = text("refused.pattern", value=str(found.get("input"))[:100])
+    return f"{filter_label(str(loc[1]))}: {message}"
 
 
 def _uncia_error(request: Request, error: Exception) -> Response:

@@ -5,6 +5,7 @@ __all__ = ["MESSAGES"]
 MESSAGES: dict[str, str] = {
     "refused.other_site": "This request comes from another site.",
     "refused.token": "sign in, or send a token",
+    "refused.pattern": "{value} has not the form that is needed here",
     "refused.topic": "topic: {topic} is none of {topics}",
     "refused.publisher": "Kafka did not take the decision ({reason}); it was not stored",
     "refused.streams": "as many event streams are open as may be at once; close one, or try again later",

@@ -30,6 +30,8 @@ class LivePage(BaseModel):
     bursts: list[BurstView]
     more: bool
     """Whether there are older ones."""
+    ahead: bool
+    """Whether bursts of clocks that are ahead are listed, too: there are no others."""
     chosen: BurstView | None
     """The burst that is shown large instead of the newest."""
 
@@ -67,17 +69,22 @@ def show_live(
 ) -> LivePage:
     """The bursts that were captured last, and the number of the last change.
 
-    A burst of a clock that is ahead is left out: it would be the newest until its date has come.
+    Bursts of clocks that are ahead are left out where there are others: they would be the newest until their date has
+    come.
     """
     catalogue, stations = context.services.catalogue, context.caller.stations
     # Before the bursts: a change in between is then sent again, and not lost.
     sequence = catalogue.newest_change()
     found = catalogue.bursts(BurstFilter(until=newest_day()), limit=_SHOWN, stations=stations)
+    ahead = not found.rows
+    if ahead:
+        found = catalogue.bursts(limit=_SHOWN, stations=stations)
     chosen = catalogue.burst(burst, stations=stations) if burst else None
     return LivePage(
         sequence=sequence,
         bursts=[burst_view(row) for row in found.rows],
         more=found.after is not None,
+        ahead=ahead,
         chosen=burst_view(chosen.burst) if chosen else None,
     )
 

@@ -59,12 +59,13 @@ function show(change) {
     return;
   }
   const hero = document.getElementById("hero");
+  const ahead = change.ahead && live.dataset.ahead === undefined;
   if (hero?.dataset.burst === change.burst_id) replaceHero(hero, change.hero);
   // Every change arrives: also the review of a burst of last year, and photographs of a card that is uploaded late.
-  else if (!pinned && !change.ahead && change.started_at >= (hero?.dataset.started ?? "")) replaceHero(hero, change.hero);
+  else if (!pinned && !ahead && change.started_at >= (hero?.dataset.started ?? "")) replaceHero(hero, change.hero);
   const card = element(change.card);
   if (known) keepPictures(known, card);
-  else if (change.ahead || beyond(card)) return;
+  else if (ahead || beyond(card)) return;
   const next = [...feed.children].find((other) => other !== known && key(other) < key(card)) ?? null;
   if (known && known.nextElementSibling === next) {
     known.replaceWith(card);
