@@ -82,7 +82,7 @@ _ORDER = {
     BurstOrder.UPDATED: (bursts.c.updated_at, True),
     BurstOrder.UNCERTAIN: (bursts.c.uncertainty, True),
 }
-_BURST_COLUMNS = [bursts.c[name] for name in BurstRow.__dataclass_fields__ if name != "frames"]
+_BURST_COLUMNS = [bursts.c[name] for name in BurstRow.__dataclass_fields__ if name in bursts.c]
 _FRAME_COLUMNS = [burst_frames.c[name] for name in Frame.__dataclass_fields__]
 
 
@@ -324,7 +324,18 @@ def _with_frames(connection: Connection, rows: Sequence[Any]) -> tuple[BurstRow,
     frames: dict[str, list[Frame]] = {}
     for frame in connection.execute(statement).mappings() if rows else ():
         frames.setdefault(frame["burst_id"], []).append(Frame.of(frame))
-    return tuple(BurstRow.of(row, frames=tuple(frames.get(row["burst_id"], ()))) for row in rows)
+    marked = (
+        select(burst_flags.c.burst_id, burst_flags.c.flag)
+        .where(burst_flags.c.burst_id.in_([row["burst_id"] for row in rows]), burst_flags.c.source == "human")
+        .order_by(burst_flags.c.flag)
+    )
+    marks: dict[str, list[str]] = {}
+    for mark in connection.execute(marked) if rows else ():
+        marks.setdefault(mark.burst_id, []).append(mark.flag)
+    return tuple(
+        BurstRow.of(row, frames=tuple(frames.get(row["burst_id"], ())), marks=tuple(marks.get(row["burst_id"], ())))
+        for row in rows
+    )
 
 
 def _detail(connection: Connection, row: Any) -> BurstDetail:
@@ -354,7 +365,7 @@ def _detail(connection: Connection, row: Any) -> BurstDetail:
     strip = tuple(Frame(**{name: getattr(frame, name) for name in Frame.__dataclass_fields__}) for frame in details)
     named = [name for name in BurstDetail.__dataclass_fields__ if name in row and name != "frames"]
     return BurstDetail(
-        burst=BurstRow.of(row, frames=strip),
+        burst=BurstRow.of(row, frames=strip, marks=flags.get("human", ())),
         frames=details,
         flags=flags,
         observations=tuple(

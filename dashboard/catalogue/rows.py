@@ -87,6 +87,8 @@ class BurstRow(_FromRow):
     superseded_by: str | None
     gap_s: float | None
     frames: tuple[Frame, ...] = ()
+    marks: tuple[str, ...] = ()
+    """What reviewers have marked it with, sorted."""
 
     @property
     def cover(self) -> Frame | None:

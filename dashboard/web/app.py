@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
+from typing import Any
 
 import structlog
 from fastapi import FastAPI, Request, Response
@@ -14,6 +15,7 @@ from starlette.exceptions import HTTPException
 
 from uncia import __version__
 from uncia.dashboard.web.context import SignInNeeded, json_error, services_of, sign_in_address, wants_json
+from uncia.dashboard.web.labels import filter_label
 from uncia.dashboard.web.pages import (
     account,
     accounts,
@@ -124,7 +126,7 @@ class ForeverFiles(StaticFiles):
 
 def _sign_in_needed(request: Request, _error: Exception) -> Response:
     if wants_json(request):
-        return json_error(401, "sign in, or send a token", {"www-authenticate": "Bearer"})
+        return json_error(401, TEXT["refused.token"], {"www-authenticate": "Bearer"})
     if "hx-request" in request.headers:
         return Response(status_code=401, headers={"hx-redirect": "/sign-in"})
     return RedirectResponse(sign_in_address(request), status_code=303)
@@ -138,8 +140,19 @@ def _http_error(request: Request, error: Exception) -> Response:
 
 def _invalid(request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)
-    problems = "; ".join(f"{'.'.join(map(str, one['loc'][1:]))}: {one['msg']}" for one in error.errors()[:5])
+    by_label = not wants_json(request)
+    problems = "; ".join(_problem(one, by_label) for one in error.errors()[:5])
     return error_response(request, 422, problems)
+
+
+def _problem(found: dict[str, Any], by_label: bool) -> str:
+    """What of a request is invalid, and why: for people by the label of the field, for programs by its path."""
+    loc, message = found["loc"], found["msg"]
+    if not by_label or len(loc) < 2:
+        return f"{'.'.join(map(str, loc[1:]))}: {message}"
+    if found["type"] == "string_pattern_mismatch":
+        message = text("refused.pattern", value=str(found.get("input"))[:100])
+    return f"{filter_label(str(loc[1]))}: {message}"
 
 
 def _uncia_error(request: Request, error: Exception) -> Response:

@@ -1,6 +1,6 @@
 """A burst as the pages and their JSON twins show it: catalogue rows as models, with words and picture addresses."""
 
-from datetime import datetime
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 from pydantic import BaseModel
@@ -9,7 +9,7 @@ from uncia.dashboard.catalogue.rows import BurstRow, Frame
 from uncia.dashboard.web.strings import TEXT, text
 from uncia.dashboard.web.templating import percent
 
-__all__ = ["BoxView", "BurstView", "FrameView", "burst_view", "frame_view"]
+__all__ = ["BoxView", "BurstView", "FrameView", "burst_view", "frame_view", "newest_day"]
 
 
 class BoxView(BaseModel):
@@ -64,6 +64,8 @@ class BurstView(BaseModel):
     focus: bool
     reviewed: bool
     reviewer: str | None
+    marks: list[str]
+    """What reviewers have marked it with, `favourite` for example."""
     frame_count: int
     verdict: str
     """The verdict in words."""
@@ -99,6 +101,7 @@ def burst_view(row: BurstRow) -> BurstView:
         focus=row.focus,
         reviewed=row.reviewed,
         reviewer=row.reviewer,
+        marks=list(row.marks),
         frame_count=row.frame_count,
         verdict=verdict_words(row),
         evidence=evidence_words(row),
@@ -135,6 +138,11 @@ def box_view(box: dict[str, Any]) -> BoxView:
         height=height,
         static=bool(box.get("static")),
     )
+
+
+def newest_day() -> date:
+    """The day that has begun in the easternmost time zone: what was captured later is of a clock that is ahead."""
+    return (datetime.now(UTC) + timedelta(hours=14)).date()
 
 
 def verdict_words(row: BurstRow) -> str:

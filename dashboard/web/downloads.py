@@ -14,6 +14,7 @@ from sqlalchemy import Engine
 from uncia.dashboard.catalogue.filters import BurstFilter
 from uncia.dashboard.exports.formats import SINGLE_FILES, ExportFormat, ExportOptions, write_export
 from uncia.dashboard.web.accounts.roles import Caller
+from uncia.dashboard.web.strings import TEXT, text
 from uncia.errors import DependencyDown, UnciaError
 from uncia.storage.atomic_dir import remove_stale_staging, staging_directory
 
@@ -56,7 +57,7 @@ class Downloads:
         """
         with self._lock:
             if len(self._accounts) >= self._at_once or caller.account_id in self._accounts:
-                raise DownloadRefused("as many exports run as may at once; try again when one is complete")
+                raise DownloadRefused(TEXT["refused.exports"])
             self._accounts.append(caller.account_id)
         download = Download(self._engine, self._folder, caller, kind, chosen, options, self._ended)
         try:
@@ -194,7 +195,7 @@ class Download:
             log.info("export_cancelled", account=self._caller.name, format=self._kind.value)
             self._error = error
         except OSError as error:
-            self._error = DependencyDown(f"the export could not be written: {error.strerror or error}")
+            self._error = DependencyDown(text("refused.export_failed", reason=error.strerror or error))
         except Exception as error:
             self._error = error
         finally:

@@ -161,7 +161,8 @@ class NumbersPage(BaseModel):
             for one in value if isinstance(value, list) else [value]:
                 rest = tuple(other for other in value if other != one) if isinstance(value, list) else None
                 without = self.model_copy(update={"query": self.query.model_copy(update={name: rest})})
-                found.append((name, str(one), without.encoded()))
+                parameter = BurstQuery.model_fields[name].alias or name
+                found.append((parameter, str(one), without.encoded()))
         return found
 
     def day_chart(self, width: float, height: float) -> BarChart:

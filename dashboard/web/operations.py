@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+from uncia.dashboard.web.strings import text
 from uncia.errors import PermanentError
 
 __all__ = [
@@ -168,7 +169,7 @@ class NoDeadLetters:
 
     def show(self, letter: str) -> DeadLetterDetails:
         """Nothing."""
-        raise PermanentError("letter-unknown", f"there is no dead letter {letter}")
+        raise PermanentError("letter-unknown", text("refused.dead_letter", name=letter))
 
     def retry(self, ids: Sequence[str], account: str) -> Sequence[str]:
         """Nothing."""
@@ -188,15 +189,15 @@ class NoReplays:
 
     def row(self, name: str) -> ReplayRow:
         """Nothing."""
-        raise PermanentError("replay-unknown", f"no replay is called {name}")
+        raise PermanentError("replay-unknown", text("refused.replay", name=name))
 
     def compare(self, name: str) -> ReplayComparison:
         """Nothing."""
-        raise PermanentError("replay-unknown", f"no replay is called {name}")
+        raise PermanentError("replay-unknown", text("refused.replay", name=name))
 
     def promote(self, name: str, fingerprint: str, account: str) -> PromotedReplay:
         """Nothing."""
-        raise PermanentError("replay-unknown", f"no replay is called {name}")
+        raise PermanentError("replay-unknown", text("refused.replay", name=name))
 
     def drop(self, name: str) -> None:
         """Nothing."""

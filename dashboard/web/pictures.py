@@ -7,6 +7,7 @@ from enum import StrEnum
 from uncia.dashboard.page_parts.assessed_content import AssessedContent
 from uncia.dashboard.page_parts.thumbnails import GONE, REPLACED, UNREADABLE, PhotographLoader, scaled_jpeg
 from uncia.dashboard.web.file_cache import FileCache
+from uncia.dashboard.web.strings import TEXT
 from uncia.errors import PermanentError
 from uncia.storage.object_store import ObjectMissing, ObjectStore
 
@@ -24,6 +25,12 @@ class PictureSize(StrEnum):
     FULL = "full"
 
 
+_REASONS = {
+    GONE: TEXT["picture.gone"],
+    REPLACED: TEXT["picture.replaced"],
+    UNREADABLE: TEXT["picture.unreadable"],
+}
+"""Texts by the reasons of the loader, which reports outside of the dashboard use, too."""
 _PIXELS = {PictureSize.THUMB: (420, 320), PictureSize.VIEW: (1600, 1200), PictureSize.FULL: (20_000, 20_000)}
 _QUALITY = {PictureSize.THUMB: 72, PictureSize.VIEW: 84, PictureSize.FULL: 92}
 
@@ -54,10 +61,10 @@ class PictureService:
         with self._decoders:
             data, missing = self._load(assessed)
             if data is None:
-                raise NoPicture(missing)
+                raise NoPicture(_REASONS[missing])
             jpeg = scaled_jpeg(data, _PIXELS[size], quality=_QUALITY[size], max_pixels=self._max_pixels)
         if jpeg is None:
-            raise NoPicture(UNREADABLE)
+            raise NoPicture(_REASONS[UNREADABLE])
         if size is not PictureSize.FULL:
             self._cache.put(name, jpeg)
         return jpeg
@@ -66,20 +73,20 @@ class PictureService:
         """A published crop, which has no metadata; not cached, because it can be withdrawn."""
         data = self._stored(bucket, key)
         if sha256 is None or hashlib.sha256(data).hexdigest() != sha256:
-            raise NoPicture(REPLACED)
+            raise NoPicture(_REASONS[REPLACED])
         return data
 
     def heat_map(self, bucket: str, key: str) -> bytes:
         """The PNG of an explanation."""
         data = self._stored(bucket, key)
         if not data.startswith(b"\x89PNG\r\n\x1a\n"):
-            raise NoPicture(UNREADABLE)
+            raise NoPicture(_REASONS[UNREADABLE])
         return data
 
     def _stored(self, bucket: str, key: str) -> bytes:
         try:
             return self._store.read(bucket, key, max_bytes=self._max_bytes).data
         except ObjectMissing as error:
-            raise NoPicture(GONE) from error
+            raise NoPicture(_REASONS[GONE]) from error
         except PermanentError as error:
-            raise NoPicture(UNREADABLE) from error
+            raise NoPicture(_REASONS[UNREADABLE]) from error

@@ -5,6 +5,7 @@ import threading
 import structlog
 from kafka.errors import KafkaError
 
+from uncia.dashboard.web.strings import text
 from uncia.errors import DependencyDown, PermanentError
 from uncia.events import BurstResolved, ExplanationRequested, ObservationReviewed
 from uncia.kafka.broker import CameraProducer, MessageReader
@@ -48,7 +49,7 @@ class Publisher:
                 )
             except KafkaError as error:
                 self.close()
-                raise DependencyDown(f"Kafka did not take the decision ({error}); it was not stored") from error
+                raise DependencyDown(text("refused.publisher", reason=error)) from error
 
     def newest_event(self, camera: str, burst_id: str, offset: int) -> str | None:
         """The event of a burst at an offset of its topic, as JSON; None where it is not there any more, or too large.

@@ -8,6 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from uncia import ids
 from uncia.dashboard.catalogue.rows import BurstDetail
 from uncia.dashboard.catalogue.verdicts import Shown, shown_by_review
+from uncia.dashboard.web.strings import TEXT, text
 from uncia.events import BurstCategory, ObservationReviewed, ReviewDecision, ReviewedBox, ReviewedObservation
 
 __all__ = ["DecidedBox", "DecidedObservation", "Decision", "review_event", "seen_verdict"]
@@ -91,7 +92,7 @@ def review_event(
     if decision.decision is ReviewDecision.CONFIRM:
         seen = seen_verdict(decision, detail)
         if seen is None or seen.category is None:
-            raise ValueError("there is no verdict to confirm: choose what the burst shows")
+            raise ValueError(TEXT["review.refused.no_verdict"])
         if seen.category == BurstCategory.BLANK.value:
             # As if the reviewer had chosen it: a review without observations says by its decision what it means.
             decided = ReviewDecision.BLANK
@@ -99,17 +100,17 @@ def review_event(
             observations = [_confirmed(decision, seen, images)]
     elif decision.decision is ReviewDecision.CORRECT:
         if not decision.observations:
-            raise ValueError("a correction names what the burst shows")
+            raise ValueError(TEXT["review.refused.empty"])
         if any(one.category is BurstCategory.BLANK for one in decision.observations):
-            raise ValueError("a blank burst is decided by `blank`")
+            raise ValueError(TEXT["review.refused.blank"])
         observations = [_observation(one, images) for one in decision.observations]
     elif decision.decision is ReviewDecision.UNDO:
         undone = next((review for review in detail.reviews if review.review_id == decision.supersedes), None)
         # The catalogue may not have it yet: a reviewer undoes it a moment after.
         if undone is None and not (decision.supersedes or "").startswith("rev-"):
-            raise ValueError("undo names the review that it undoes")
+            raise ValueError(TEXT["review.refused.undo"])
         if undone is not None and undone.reviewer != reviewer:
-            raise ValueError(f"this review is {undone.reviewer}'s: decide anew instead")
+            raise ValueError(text("review.refused.undo_other", reviewer=undone.reviewer))
     return ObservationReviewed(
         review_id=ids.review_id(burst.burst_id, reviewer, at, decided.value),
         burst_id=burst.burst_id,
@@ -155,8 +156,8 @@ def _observation(one: DecidedObservation, images: set[str]) -> ReviewedObservati
 
 def _box(box: DecidedBox, images: set[str]) -> ReviewedBox:
     if box.image_id not in images:
-        raise ValueError("a box is in a photograph that is not of this burst")
+        raise ValueError(TEXT["review.refused.box_elsewhere"])
     width, height = min(box.width, 1 - box.x), min(box.height, 1 - box.y)
     if width <= 0 or height <= 0:
-        raise ValueError("a box is outside of its photograph")
+        raise ValueError(TEXT["review.refused.box_outside"])
     return ReviewedBox(image_id=box.image_id, box=(box.x, box.y, width, height))

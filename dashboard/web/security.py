@@ -7,6 +7,8 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from uncia.dashboard.web.strings import TEXT
+
 __all__ = ["SameOriginOnly", "SecurityHeaders"]
 
 log = structlog.get_logger(__name__)
@@ -86,7 +88,7 @@ class SameOriginOnly:
         ):
             headers = Headers(scope=scope)
             log.warning("other_site_refused", path=scope["path"], origin=headers.get("origin", "")[:200])
-            response = PlainTextResponse("This request comes from another site.", status_code=403)
+            response = PlainTextResponse(TEXT["refused.other_site"], status_code=403)
             await response(scope, receive, send)
             return
         await self.app(scope, receive, send)

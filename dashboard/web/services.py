@@ -21,7 +21,7 @@ from uncia.dashboard.catalogue.rows import BurstChange
 from uncia.dashboard.web.accounts.leases import LeaseStore
 from uncia.dashboard.web.accounts.store import AccountStore
 from uncia.dashboard.web.accounts.views import ViewStore
-from uncia.dashboard.web.burst_view import burst_view
+from uncia.dashboard.web.burst_view import burst_view, newest_day
 from uncia.dashboard.web.change_feed import ChangeFeed
 from uncia.dashboard.web.downloads import Downloads
 from uncia.dashboard.web.operations import Operations
@@ -46,7 +46,7 @@ class RenderedChange:
     view: str
     """The burst as JSON."""
     parts: str
-    """JSON of what the live page shows of it: HTML by name of the part."""
+    """JSON for the live page: HTML by name of the part, and what decides on its place."""
 
 
 @dataclass
@@ -123,6 +123,8 @@ class Services:
         parts = {
             "burst_id": view.burst_id,
             "revision": view.revision,
+            "started_at": view.started_at.isoformat(),
+            "ahead": view.started_at.date() > newest_day(),
             "superseded": view.status == "superseded",
             **{name: self.templates.part(name, view) for name in ("card", "hero")},
         }

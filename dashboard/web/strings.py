@@ -3,6 +3,7 @@
 from typing import Any
 
 from uncia.dashboard.web.list_strings import LISTS
+from uncia.dashboard.web.message_strings import MESSAGES
 from uncia.dashboard.web.operations_strings import OPERATIONS
 
 __all__ = ["TEXT", "text"]
@@ -120,11 +121,13 @@ TEXT: dict[str, str] = {
     "burst.strip": "Frames",
     "burst.back": "To the list",
     "burst.review": "Review this burst",
+    "burst.favourite": "Favourite",
     "burst.neighbours": "Bursts of the same camera",
     "burst.picture": "Picture",
     "burst.tool.boxes": "Boxes",
     "burst.tool.flicker": "Flicker",
     "burst.tool.difference": "Difference",
+    "burst.tool.one_frame": "At least two readable frames are needed.",
     "burst.tool.brightness": "Brightness",
     "burst.tool.contrast": "Contrast",
     "burst.tool.zoom_in": "Zoom in",
@@ -132,7 +135,7 @@ TEXT: dict[str, str] = {
     "burst.tool.reset": "Reset",
     "burst.tool.full": "Full size",
     "burst.keys": "Arrows: frames. Mouse wheel, + and −: zoom. Flicker alternates with the frame before; "
-    "difference shows what differs from the median of the frames. j and k: the burst before and after.",
+    "difference shows what differs from the median of up to nine frames. j and k: the burst before and after.",
     "burst.revisions": "Revisions",
     "burst.revision": "revision {n}, {frames} frames",
     "burst.closed_by.sequence": "all frames of the sequence",
@@ -150,6 +153,8 @@ TEXT: dict[str, str] = {
     "burst.deployment": "Deployment",
     "burst.position": "Position",
     "burst.id": "Id",
+    "js.burst.marked": "Marked as favourite",
+    "js.burst.unmarked": "No longer a favourite",
     "burst.crops": "Crops",
     "burst.crop": "Crop: {category}",
     "burst.crops.withheld": "Crops are withheld: a person is in the burst, or may be.",
@@ -202,6 +207,7 @@ TEXT: dict[str, str] = {
     "browse.flag": "Flags and marks",
     "browse.model": "Models: {name}",
     "browse.called": "Called: {name}",
+    "browse.reviewer": "Reviewed by: {name}",
     "browse.select": "Select {verdict}, {camera}",
     "browse.bulk": "Decide on several bursts",
     "browse.bulk.all": "Select all shown",
@@ -251,7 +257,7 @@ TEXT: dict[str, str] = {
     "review.boxes.hint": "Click a box to select it. As soon as you draw or remove one, those that are left "
     "count as right.",
     "review.hint": "Enter accepts and goes on. A species key chooses, with Shift it decides at once. Digits set the "
-    "number. Arrows change the frame, g marks a favourite, Esc starts over.",
+    "number. Arrows change the frame, g marks a favourite or removes the mark, Esc starts over.",
     "review.changed": "It has a newer revision than the one on the screen.",
     "review.leased": "Another reviewer is looking at this burst.",
     "review.decided": "{reviewer} has reviewed this burst meanwhile: reload it to see the decision.",
@@ -264,6 +270,7 @@ TEXT: dict[str, str] = {
     "js.review.again": "The decision on a burst of {camera} was not saved, look at it again: {reason}",
     "js.review.undone": "Undone",
     "js.review.marked": "Marked as favourite",
+    "js.review.unmarked": "No longer a favourite",
     "js.review.reserved": "The key {key} has another meaning.",
     "js.review.assigned": "{key}: {label}",
     "health.title": "Health",
@@ -328,6 +335,7 @@ TEXT: dict[str, str] = {
     "health.days": "{n} photographs in {days} days",
     **OPERATIONS,
     **LISTS,
+    **MESSAGES,
     "numbers.title": "Numbers",
     "numbers.interval": "Independent after",
     "numbers.interval.minutes": "{n} min",

@@ -10,6 +10,7 @@ from urllib.parse import quote
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from uncia.dashboard.web.accounts.roles import Right
+from uncia.dashboard.web.labels import filter_label, filter_value, flag_name
 from uncia.dashboard.web.plots import polar_sector
 from uncia.dashboard.web.strings import TEXT, text
 from uncia.terminal import printable_in_html
@@ -42,7 +43,13 @@ class Templates:
             all_texts=lambda prefix: _with_prefix(prefix),
         )
         self._environment.filters.update(
-            path=lambda value: quote(str(value), safe=""), percent=percent, share=share, moment=moment
+            path=lambda value: quote(str(value), safe=""),
+            percent=percent,
+            share=share,
+            moment=moment,
+            flag_name=flag_name,
+            filter_label=filter_label,
+            filter_value=lambda value, name: filter_value(name, value),
         )
 
     def render(self, template: str, **values: Any) -> str:

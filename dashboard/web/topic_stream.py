@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from typing import Protocol
 
 from uncia.dashboard.web.accounts.roles import Caller
+from uncia.dashboard.web.strings import TEXT
 from uncia.dashboard.web.visible_events import visible_event
 from uncia.errors import PermanentError, UnciaError
 from uncia.kafka.broker import Message
@@ -187,7 +188,7 @@ class TopicStreams:
         """Open a stream; close it. Raises `StreamRefused` and `DependencyDown`."""
         mine = self._accounts.count(caller.account_id)
         if len(self._accounts) >= self._at_once or mine >= self._of_an_account:
-            raise StreamRefused("as many event streams are open as may be at once; close one, or try again later")
+            raise StreamRefused(TEXT["refused.streams"])
         self._accounts.append(caller.account_id)
         loop = asyncio.get_running_loop()
         try:

@@ -5,11 +5,13 @@ from dataclasses import replace
 from urllib.parse import quote
 
 import pytest
-from playwright.sync_api import Dialog, Page, expect
+from playwright.sync_api import Dialog, Page, Route, expect
 
 from tests.browser.conftest import ASSETS, PHONE, WIDE, FoldingPublisher, Open, Site
 from tests.unit.dashboard.catalogue.catalogue_data import Log, revised_burst
 from tests.unit.dashboard.hostile_events import NAMES, hostile_events
+from tests.unit.dashboard.web.operations_data import stand_ins
+from uncia.dashboard.catalogue.filters import BurstFilter
 from uncia.dashboard.catalogue.store import CatalogueStore, PartitionState
 from uncia.dashboard.web.accounts.roles import Role
 from uncia.events import ObservationReviewed, ReviewDecision
@@ -39,6 +41,21 @@ def test_filters_are_in_the_address_and_survive_a_reload_and_the_back_button(ope
     expect(page.locator("#f-from")).to_have_value("")
 
 
+def test_the_filter_by_reviewer_survives_another_filter_and_can_be_taken_off(site: Site, open_page: Open) -> None:
+    page = open_page("/browse?reviewer=aigul")
+    chip = page.get_by_label("Reviewed by: aigul")
+    expect(chip).to_be_checked()
+    page.locator("#f-category-animal").check()
+    expect(page).to_have_url(re.compile(r"category=animal&.*reviewer=aigul$"))
+    number = int(page.locator(".results h1 small").inner_text().split()[0])
+    listed = site.services.catalogue.bursts(BurstFilter(categories=("animal",)), limit=200).rows
+    assert number == sum(one.reviewer == "aigul" for one in listed)
+    assert 0 < number < len(listed)
+    chip.uncheck()
+    expect(page).to_have_url(re.compile(r"/browse\?category=animal$"))
+    expect(page.locator(".results h1 small")).to_have_text(f"{len(listed)} bursts")
+
+
 def test_the_list_goes_on_while_one_scrolls(open_page: Open) -> None:
     page = open_page("/browse")
     expect(page.locator("article.burst")).to_have_count(48)
@@ -46,6 +63,25 @@ def test_the_list_goes_on_while_one_scrolls(open_page: Open) -> None:
     expect(page.locator("article.burst")).to_have_count(96)
     ids = page.locator("article.burst").evaluate_all("all => all.map((one) => one.id)")
     assert len(set(ids)) == 96
+
+
+@pytest.mark.parametrize("size", [WIDE, PHONE])
+def test_no_card_moves_on_the_screen_when_the_next_part_is_loaded(open_page: Open, size: tuple[int, int]) -> None:
+    page = open_page("/browse", Role.REVIEWER, size=size)
+    held: list[Route] = []
+    page.route("**/browse?after=*", lambda route: held.append(route))
+    cards = page.locator("article.burst")
+    with page.expect_request("**/browse?after=*"):
+        page.locator(".more").scroll_into_view_if_needed()
+    places = """() => [scrollY, ...[...document.querySelectorAll("article.burst")].slice(0, 48)
+        .map((card) => [card.id, card.getBoundingClientRect().x, card.getBoundingClientRect().y])]"""
+    before = page.evaluate(places)
+    assert before[0] > 0
+    expect(cards).to_have_count(48)
+    held[0].continue_()
+    expect(cards).to_have_count(96)
+    page.wait_for_function("[...document.images].filter((one) => one.loading != 'lazy').every((one) => one.complete)")
+    assert page.evaluate(places) == before
 
 
 def test_several_bursts_are_accepted_at_once_and_undone(site: Site, open_page: Open) -> None:
@@ -123,6 +159,24 @@ def test_a_verdict_that_changed_after_it_was_fetched_comes_again_and_is_not_conf
     assert (event.burst_id, event.observations[0].taxon) == (burst, "Panthera uncia")
 
 
+def test_the_address_of_the_review_holds_the_burst_on_the_stage(site: Site, open_page: Open) -> None:
+    page = open_page("/review?category=animal&queue=newest", Role.REVIEWER)
+    first = burst_on_stage(page)
+    page.keyboard.press("s")
+    expect(page.locator("[data-review]")).not_to_have_attribute("data-burst", first)
+    second = burst_on_stage(page)
+    expect(page).to_have_url(f"{site.address}/review?category=animal&queue=newest&burst={second}")
+    page.reload()
+    expect(page.locator("[data-review]")).to_have_attribute("data-burst", second)
+    # A colleague who opens the address meanwhile is told, and gets another burst.
+    other = open_page(f"/review?category=animal&queue=newest&burst={second}", Role.REVIEWER)
+    expect(other.locator("#notice")).to_have_text("Another reviewer is looking at this burst.")
+    assert burst_on_stage(other) != second
+    page.goto(f"{site.address}/review?category=vehicle&since=2100-01-01")
+    expect(page.locator("#empty")).to_be_visible()
+    expect(page).to_have_url(f"{site.address}/review?category=vehicle&since=2100-01-01")
+
+
 def test_a_box_is_drawn_and_saved_with_the_decision(site: Site, open_page: Open) -> None:
     page = open_page("/review?category=animal", Role.REVIEWER)
     burst_on_stage(page)
@@ -139,6 +193,25 @@ def test_a_box_is_drawn_and_saved_with_the_decision(site: Site, open_page: Open)
     (event,) = events(site, 1)
     drawn = event.observations[0].boxes[-1].box
     assert drawn == pytest.approx((0.25, 0.25, 0.25, 0.5), abs=0.02)
+
+
+def test_a_favourite_is_marked_and_unmarked_during_the_review_by_button_and_by_key(site: Site, open_page: Open) -> None:
+    page = open_page("/review?category=animal", Role.REVIEWER, size=PHONE)
+    burst = burst_on_stage(page)
+    button = page.get_by_role("button", name="Favourite")
+    expect(button).to_have_attribute("aria-pressed", "false")
+    button.click()
+    expect(button).to_have_attribute("aria-pressed", "true")
+    page.keyboard.press("g")
+    expect(button).to_have_attribute("aria-pressed", "false")
+    page.keyboard.press("g")
+    expect(button).to_have_attribute("aria-pressed", "true")
+    page.keyboard.press("s")
+    expect(page.locator("[data-review]")).not_to_have_attribute("data-burst", burst)
+    # The mark is of that burst alone.
+    expect(button).to_have_attribute("aria-pressed", "false")
+    assert [event.marks for event in events(site, 3)] == [("favourite",), (), ("favourite",)]
+    assert {event.decision for event in events(site, 3)} == {ReviewDecision.MARK}
 
 
 def test_a_key_is_assigned_to_a_species_and_used(site: Site, open_page: Open) -> None:
@@ -201,7 +274,7 @@ def test_a_picture_that_failed_before_the_scripts_ran_says_so_too(site: Site, op
 def test_a_list_is_exported_with_its_filters(open_page: Open) -> None:
     page = open_page("/browse?category=animal&from=18:00", Role.VIEWER)
     page.get_by_role("link", name="Export").click()
-    expect(page.locator(".tags")).to_contain_text("category: animal")
+    expect(page.locator(".tags")).to_contain_text("Category: animal")
     with page.expect_download() as download:
         page.get_by_role("button", name="Download as MegaDetector").click()
     assert re.fullmatch(r"uncia-megadetector-\d{4}-\d\d-\d\d\.json", download.value.suggested_filename)
@@ -210,17 +283,29 @@ def test_a_list_is_exported_with_its_filters(open_page: Open) -> None:
 
 PAGES = (
     *("/", "/browse", "/alike", "/review", "/numbers", "/health", "/operations"),
-    *("/account", "/accounts", "/sign-in", "burst", "/export?category=animal"),
+    *("/account", "/accounts", "/sign-in", "burst", "/export?category=animal", "/browse?flag=favourite&reviewer=aigul"),
+    *("/operations/dead-letters/0:17", "/operations/replays/trial", "link", "password link", "/link/used", "/nothing"),
 )
+
+
+def address_of(site: Site, page: str) -> str:
+    """The address of one of `PAGES`; those without a slash are named after what they show."""
+    accounts = site.services.accounts
+    if page == "burst":
+        return f"/bursts/{site.services.catalogue.bursts(limit=1).rows[0].burst_id}"
+    if page == "link":
+        return f"/link/{accounts.create_link(role=Role.VIEWER)}"
+    if page == "password link":
+        return f"/link/{accounts.create_link(account_id=accounts.create('aigul', None, Role.VIEWER).id)}"
+    return page
 
 
 @pytest.mark.parametrize("path", PAGES)
 @pytest.mark.parametrize("look", ["wide light", "phone dark"])
 def test_axe_finds_no_serious_fault_and_the_page_fits(site: Site, open_page: Open, path: str, look: str) -> None:
     size = PHONE if "phone" in look else WIDE
-    if path == "burst":
-        path = f"/bursts/{site.services.catalogue.bursts(limit=1).rows[0].burst_id}"
-    page = open_page(path, size=size, dark="dark" in look, bypass_csp=True)
+    site.services.operations = stand_ins()
+    page = open_page(address_of(site, path), size=size, dark="dark" in look, bypass_csp=True)
     page.wait_for_load_state("load")
     page.add_script_tag(path=ASSETS / "axe.min.js")
     faults = page.evaluate(

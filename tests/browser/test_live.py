@@ -6,13 +6,23 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from PIL import Image
-from playwright.sync_api import Browser, expect
+from playwright.sync_api import Browser, Page, expect
 
 from tests.browser.conftest import PHONE, Open, Site
 from tests.unit.dashboard.catalogue.catalogue_data import ProjectEvents
 from uncia.dashboard.web.accounts.roles import Role
-from uncia.events import BurstCategory, BurstResolved, BurstStatus, ImagePredicted, TaxonVerdict
+from uncia.events import (
+    BurstCategory,
+    BurstResolved,
+    BurstStatus,
+    ImagePredicted,
+    ObservationReviewed,
+    ReviewDecision,
+    TaxonVerdict,
+)
 from uncia.infra.demo.screenshot import MAX_BYTES, compressed, photograph_live_page
+
+NOW = datetime.now(UTC).replace(tzinfo=None, microsecond=0)
 
 LEOPARD = TaxonVerdict(
     taxon="Panthera uncia", label="snow leopard", group="animal", rank="species", score=0.9, certain=True, focus=True
@@ -36,6 +46,8 @@ def new_burst(name: str = "bst-new", revision: int = 1, **changes: object) -> Bu
             "count": None,
             "closed_by": None,
             "closed_at": None,
+            "started_at": NOW,
+            "ended_at": NOW,
             "frames": frames,
             **changes,
         }
@@ -85,8 +97,69 @@ def test_a_burst_that_was_chosen_stays_until_the_newest_is_followed_again(site: 
     site.fold(new_burst())
     expect(page.locator("#burst-bst-new")).to_be_visible()
     expect(page.locator("#hero")).to_have_attribute("data-burst", burst or "")
+    # The address holds what is chosen.
+    expect(page).to_have_url(f"{site.address}/?burst={burst}")
+    page.reload()
+    expect(page.locator("#hero")).to_have_attribute("data-burst", burst or "")
+    expect(page.locator("#link-state")).to_have_attribute("data-state", "connected")
+    site.fold(new_burst("bst-newer"))
+    expect(page.locator("#burst-bst-newer")).to_be_visible()
+    expect(page.locator("#hero")).to_have_attribute("data-burst", burst or "")
     page.locator("#follow").click()
-    expect(page.locator("#hero")).to_have_attribute("data-burst", "bst-new")
+    expect(page.locator("#hero")).to_have_attribute("data-burst", "bst-newer")
+    expect(page).to_have_url(f"{site.address}/")
+
+
+def order_of_feed(page: Page) -> list[str]:
+    """When the listed bursts began, from the first card to the last."""
+    started: list[str] = page.locator("#feed [data-burst]").evaluate_all("all => all.map((one) => one.dataset.started)")
+    return started
+
+
+def test_a_review_of_an_old_burst_and_a_card_that_comes_late_do_not_become_the_newest(
+    site: Site, open_page: Open
+) -> None:
+    page = open_page("/")
+    expect(page.locator("#link-state")).to_have_attribute("data-state", "connected")
+    hero, cards = page.locator("#hero"), page.locator("#feed [data-burst]")
+    newest = hero.get_attribute("data-burst") or ""
+    listed = site.services.catalogue.bursts(limit=30).rows
+    expect(cards).to_have_count(24)
+    assert newest == listed[0].burst_id
+    # Between two that are listed; older than all that are listed; of a clock that is years ahead.
+    between = listed[5].started_at + (listed[4].started_at - listed[5].started_at) / 2
+    site.fold(new_burst("bst-between", started_at=between, ended_at=between))
+    site.fold(new_burst("bst-old", started_at=datetime(2020, 1, 1), ended_at=datetime(2020, 1, 1)))
+    site.fold(new_burst("bst-ahead", started_at=datetime(2199, 1, 1), ended_at=datetime(2199, 1, 1)))
+    for old in (listed[7], listed[29]):
+        site.fold(
+            ObservationReviewed(
+                review_id=f"rev-{old.burst_id}",
+                burst_id=old.burst_id,
+                station=old.station,
+                camera=old.camera,
+                reviewer="aigul",
+                decision=ReviewDecision.BLANK,
+                reviewed_at=datetime.now(UTC),
+            )
+        )
+    # The changes arrive in order: when the last one is on the page, all others were processed.
+    site.fold(new_burst("bst-last", started_at=between, ended_at=between))
+    expect(page.locator("#burst-bst-last")).to_be_visible()
+    expect(page.locator(f"#burst-{listed[7].burst_id} .verdict")).to_have_text("blank")
+    expect(hero).to_have_attribute("data-burst", newest)
+    expect(page.locator("#burst-bst-old")).to_have_count(0)
+    expect(page.locator("#burst-bst-ahead")).to_have_count(0)
+    expect(page.locator(f"#burst-{listed[29].burst_id}")).to_have_count(0)
+    order = order_of_feed(page)
+    assert order == sorted(order, reverse=True)
+    assert len(order) == 26
+    page.reload()
+    expect(hero).to_have_attribute("data-burst", newest)
+    expect(page.locator("#burst-bst-ahead")).to_have_count(0)
+    site.fold(new_burst())
+    expect(hero).to_have_attribute("data-burst", "bst-new")
+    expect(cards.first).to_have_attribute("data-burst", "bst-new")
 
 
 def test_a_viewer_of_one_station_gets_no_change_of_another(site: Site, open_page: Open) -> None:

@@ -2,6 +2,7 @@
 
 import io
 import re
+from urllib.parse import quote
 
 import pytest
 from PIL import Image
@@ -21,6 +22,21 @@ def test_the_map_shows_each_place_with_a_scale_and_degrees_and_opens_its_bursts(
     expect(names.first).to_contain_text("ridge/cam-1:")
     page.locator("#map path.leaflet-interactive").first.click()
     expect(page).to_have_url(re.compile(r"/browse\?station=ridge&camera=ridge%2Fcam-1"))
+
+
+def test_the_circles_of_the_map_are_links_for_the_keyboard(open_page: Open) -> None:
+    page = open_page("/numbers?station=ridge&measure=bursts", Role.OPERATOR, size=PHONE)
+    circles = page.locator("#map").get_by_role("link", name=re.compile(r"^ridge.cam-\d: \d+"))
+    expect(circles).to_have_count(2)
+    page.locator("#map").focus()
+    page.keyboard.press("Tab")
+    expect(circles.first).to_be_focused()
+    assert circles.first.evaluate("(one) => getComputedStyle(one).strokeWidth") == "5px"
+    page.keyboard.press("Tab")
+    expect(circles.nth(1)).to_be_focused()
+    camera = (circles.nth(1).get_attribute("aria-label") or "").partition(":")[0]
+    page.keyboard.press("Enter")
+    expect(page).to_have_url(re.compile(rf"/browse\?station=ridge&camera={quote(camera, safe='')}$"))
 
 
 @pytest.mark.parametrize(

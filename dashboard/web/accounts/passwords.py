@@ -5,11 +5,13 @@ import threading
 from argon2 import PasswordHasher
 from argon2.exceptions import Argon2Error, InvalidHashError
 
+from uncia.dashboard.web.strings import text
 from uncia.errors import UnciaError
 
 __all__ = ["MIN_LENGTH", "PasswordTooWeak", "check_password", "hash_password", "is_outdated"]
 
 MIN_LENGTH = 10
+_MIN_DIFFERENT = 4
 _MAX_LENGTH = 256
 """A longer password would only cost memory."""
 
@@ -31,11 +33,11 @@ class PasswordTooWeak(UnciaError):
 def hash_password(password: str) -> str:
     """The hash to store. Raises `PasswordTooWeak`."""
     if len(password) < MIN_LENGTH:
-        raise PasswordTooWeak(f"the password has fewer than {MIN_LENGTH} characters")
+        raise PasswordTooWeak(text("password.short", n=MIN_LENGTH))
     if len(password) > _MAX_LENGTH:
-        raise PasswordTooWeak(f"the password has more than {_MAX_LENGTH} characters")
-    if len(set(password)) < 4:
-        raise PasswordTooWeak("the password has fewer than 4 different characters")
+        raise PasswordTooWeak(text("password.long", n=_MAX_LENGTH))
+    if len(set(password)) < _MIN_DIFFERENT:
+        raise PasswordTooWeak(text("password.repetitive", n=_MIN_DIFFERENT))
     with _AT_ONCE:
         return _HASHER.hash(password)
 

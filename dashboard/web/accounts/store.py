@@ -14,6 +14,7 @@ from sqlalchemy.exc import IntegrityError
 from uncia.dashboard.web.accounts import passwords
 from uncia.dashboard.web.accounts.roles import Caller, Role
 from uncia.dashboard.web.accounts.tables import ACCOUNT, FAILURE, LINK, SESSION, TOKEN
+from uncia.dashboard.web.strings import TEXT, text
 from uncia.errors import UnciaError
 
 __all__ = ["Account", "AccountRefused", "AccountStore", "Session", "SignInBlocked", "Token"]
@@ -35,7 +36,7 @@ class SignInBlocked(UnciaError):
     """Too many failures to sign in; `retry_s` seconds from now another attempt is accepted."""
 
     def __init__(self, retry_s: float) -> None:
-        super().__init__("too many failed attempts to sign in")
+        super().__init__(TEXT["accounts.refused.attempts"])
         self.retry_s = retry_s
 
 
@@ -126,7 +127,7 @@ class AccountStore:
                 .values(role=role.value, stations=_listed(stations), disabled=disabled)
             )
             if not changed.rowcount:
-                raise AccountRefused("there is no such account")
+                raise AccountRefused(TEXT["accounts.refused.unknown"])
             self._require_admin(connection)
             if disabled:
                 connection.execute(delete(SESSION).where(SESSION.c.account_id == account_id))
@@ -312,7 +313,7 @@ class AccountStore:
             row = self._link(connection, secret)
             used = connection.execute(delete(LINK).where(LINK.c.token == _hashed(secret)))
             if row is None or not used.rowcount:
-                raise AccountRefused("this link was used, or it has expired")
+                raise AccountRefused(TEXT["accounts.refused.link"])
             if row.account_id is None:
                 return self._create(connection, name, None, Role(row.role), row.stations, hashed)
             connection.execute(update(ACCOUNT).where(ACCOUNT.c.id == row.account_id).values(password=hashed))
@@ -335,7 +336,7 @@ class AccountStore:
     ) -> Account:
         name = unicodedata.normalize("NFC", name).strip()
         if not name or len(name) > 64 or not name.isprintable():
-            raise AccountRefused("a name has 1 to 64 printable characters")
+            raise AccountRefused(TEXT["accounts.refused.name"])
         if password is not None:
             hashed = passwords.hash_password(password)
         values = {
@@ -351,7 +352,7 @@ class AccountStore:
             with connection.begin_nested():
                 made = connection.execute(insert(ACCOUNT).values(values).returning(ACCOUNT)).one()
         except IntegrityError as error:
-            raise AccountRefused(f"there is an account {name} already") from error
+            raise AccountRefused(text("accounts.refused.taken", name=name)) from error
         return _account(made)
 
     def _refuse_after(self, connection: Connection, subject: str, most: int, now: float) -> None:
@@ -369,7 +370,7 @@ class AccountStore:
     def _require_admin(connection: Connection) -> None:
         admins = select(func.count()).where(ACCOUNT.c.role == Role.ADMIN.value, ACCOUNT.c.disabled.is_(False))
         if not connection.scalar(admins):
-            raise AccountRefused("at least one admin must remain")
+            raise AccountRefused(TEXT["accounts.refused.last_admin"])
 
 
 def _account(row: Row[Any]) -> Account:

@@ -5,7 +5,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, HTTPException, Query, Response
 from fastapi.responses import RedirectResponse
-from pydantic import BaseModel
+from pydantic import BaseModel, ConfigDict, Field
 
 from uncia import ids
 from uncia.dashboard.catalogue.numbers import CameraPosition
@@ -14,10 +14,13 @@ from uncia.dashboard.web.burst_query import BurstQuery
 from uncia.dashboard.web.burst_view import BurstView, FrameView, burst_view, frame_view
 from uncia.dashboard.web.context import Context, ReviewerChanges, Viewing
 from uncia.dashboard.web.page_route import page
+from uncia.dashboard.web.review_decision import Decision, review_event
 from uncia.dashboard.web.strings import TEXT
-from uncia.events import ExplanationMethod, ExplanationReason, ExplanationRequested
+from uncia.events import ExplanationMethod, ExplanationReason, ExplanationRequested, ReviewDecision
 
 router = APIRouter(tags=["bursts"])
+
+_FAVOURITE = "favourite"
 
 
 class FrameFacts(FrameView):
@@ -69,6 +72,8 @@ class ExplanationView(BaseModel):
     problem: str | None
     """Why there is none."""
     picture: str | None
+    pending: bool
+    """Requested, without a result yet."""
 
 
 class BurstPage(BaseModel):
@@ -103,7 +108,22 @@ class BurstPage(BaseModel):
     """The filters of the list that the page was opened from."""
 
 
-@page(router, "/bursts/{burst_id}", "burst.html.j2")
+class FavouriteChoice(BaseModel):
+    """Whether a burst is a favourite."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    favourite: bool
+    revision: int = Field(ge=1, description="the revision that the reviewer saw")
+
+
+class BurstMarks(BaseModel):
+    """The marks of a burst from now on."""
+
+    marks: list[str]
+
+
+@page(router, "/bursts/{burst_id}", "burst.html.j2", fragment="burst_explanations.html.j2")
 def show_burst(context: Viewing, burst_id: str, query: Annotated[BurstQuery, Query()]) -> BurstPage:
     """A burst, and its neighbours among the bursts that the query allows."""
     catalogue, stations = context.services.catalogue, context.caller.stations
@@ -152,6 +172,7 @@ def show_burst(context: Viewing, burst_id: str, query: Annotated[BurstQuery, Que
                 explained_at=one.explained_at,
                 problem=one.rejection_message or one.rejection_reason,
                 picture=f"/pictures/explanations/{one.explanation_id}.png" if one.heat_map_key else None,
+                pending=one.explained_at is None,
             )
             for one in detail.explanations
         ],
@@ -161,9 +182,23 @@ def show_burst(context: Viewing, burst_id: str, query: Annotated[BurstQuery, Que
     )
 
 
+@router.post("/bursts/{burst_id}/favourite.json")
+def set_favourite(context: ReviewerChanges, burst_id: str, choice: FavouriteChoice) -> BurstMarks:
+    """Mark a burst as a favourite, or remove the mark; its other marks stay.
+
+    What the burst shows does not change, so that a colleague who has reviewed it, or is looking at it, is no obstacle.
+    """
+    detail = _burst(context, burst_id)
+    others = {mark for mark in detail.burst.marks if mark != _FAVOURITE}
+    marks = sorted(others | {_FAVOURITE} if choice.favourite else others)
+    decision = Decision(burst_id=burst_id, revision=choice.revision, decision=ReviewDecision.MARK, marks=marks)
+    context.services.publisher.publish(review_event(decision, detail, context.caller.name, datetime.now(UTC)))
+    return BurstMarks(marks=marks)
+
+
 @router.post("/bursts/{burst_id}/frames/{image_id}/explain", include_in_schema=False)
 def request_explanation(context: ReviewerChanges, burst_id: str, image_id: str) -> Response:
-    """Request the explanation of a frame. The page shows it when it has arrived."""
+    """Request the explanation of a frame. The page polls until it has arrived, and shows it."""
     detail = _burst(context, burst_id)
     frame = next((one for one in detail.frames if one.image_id == image_id and one.rejection_reason is None), None)
     if frame is None:

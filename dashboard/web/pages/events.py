@@ -8,7 +8,7 @@ from fastapi.sse import EventSourceResponse, ServerSentEvent
 
 from uncia.dashboard.web.accounts.roles import Right
 from uncia.dashboard.web.context import Viewing, still_valid
-from uncia.dashboard.web.strings import TEXT
+from uncia.dashboard.web.strings import TEXT, text
 from uncia.dashboard.web.topic_stream import STREAMED_TOPICS, Position, StreamRefused, TopicStream
 from uncia.topics import DEPLOYMENT_CHANGED
 
@@ -29,7 +29,7 @@ async def open_stream(
     """Connect before the response begins, so that what fails has a status of its own."""
     unknown = [name for name in topic if name not in _TOPICS]
     if unknown:
-        raise HTTPException(422, f"topic: {unknown[0]} is none of {', '.join(_TOPICS)}")
+        raise HTTPException(422, text("refused.topic", topic=unknown[0], topics=", ".join(_TOPICS)))
     chosen = [_TOPICS[name] for name in dict.fromkeys(topic)] or list(STREAMED_TOPICS)
     # The header is newer than the address, which stays as it was when the client connected first.
     position = Position.parse(last_event_id) or Position.parse(after)

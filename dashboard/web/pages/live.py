@@ -9,8 +9,8 @@ from fastapi.responses import HTMLResponse
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 from pydantic import BaseModel
 
-from uncia.dashboard.catalogue.filters import BurstOrder
-from uncia.dashboard.web.burst_view import BurstView, burst_view
+from uncia.dashboard.catalogue.filters import BurstFilter
+from uncia.dashboard.web.burst_view import BurstView, burst_view, newest_day
 from uncia.dashboard.web.context import Viewing, still_valid
 from uncia.dashboard.web.page_route import page
 from uncia.dashboard.web.services import RenderedChange
@@ -28,6 +28,12 @@ class LivePage(BaseModel):
     sequence: int
     """The change up to which the page is complete: `/events/bursts?after=` continues with the next."""
     bursts: list[BurstView]
+    more: bool
+    """Whether there are older ones."""
+    ahead: bool
+    """Whether bursts of clocks that are ahead are listed, too: there are no others."""
+    chosen: BurstView | None
+    """The burst that is shown large instead of the newest."""
 
 
 class WorkerLag(BaseModel):
@@ -57,13 +63,30 @@ class PipelinePage(BaseModel):
 
 
 @page(router, "/", "live.html.j2")
-def show_live(context: Viewing) -> LivePage:
-    """The bursts that changed last, and the number of the last change."""
+def show_live(
+    context: Viewing,
+    burst: Annotated[str | None, Query(max_length=100, description="the burst to show large")] = None,
+) -> LivePage:
+    """The bursts that were captured last, and the number of the last change.
+
+    Bursts of clocks that are ahead are left out where there are others: they would be the newest until their date has
+    come.
+    """
     catalogue, stations = context.services.catalogue, context.caller.stations
     # Before the bursts: a change in between is then sent again, and not lost.
     sequence = catalogue.newest_change()
-    found = catalogue.bursts(order=BurstOrder.UPDATED, limit=_SHOWN, stations=stations)
-    return LivePage(sequence=sequence, bursts=[burst_view(row) for row in found.rows])
+    found = catalogue.bursts(BurstFilter(until=newest_day()), limit=_SHOWN, stations=stations)
+    ahead = not found.rows
+    if ahead:
+        found = catalogue.bursts(limit=_SHOWN, stations=stations)
+    chosen = catalogue.burst(burst, stations=stations) if burst else None
+    return LivePage(
+        sequence=sequence,
+        bursts=[burst_view(row) for row in found.rows],
+        more=found.after is not None,
+        ahead=ahead,
+        chosen=burst_view(chosen.burst) if chosen else None,
+    )
 
 
 @page(router, "/live/pipeline", "live_pipeline.html.j2")

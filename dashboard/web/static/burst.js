@@ -1,8 +1,11 @@
 // The burst page: film strip, flicker between frames, difference from the background.
+import { notify, toggleFavourite } from "./site.js";
 import { Stage, largePicture } from "./stage.js";
 
+const favourite = document.getElementById("favourite");
 const root = document.querySelector("[data-inspect]");
 const stage = new Stage(document.getElementById("stage"));
+const MOST_COMPARED = 9;
 const buttons = [...root.querySelectorAll("[data-frame]:not(:disabled)")];
 let at = Math.max(0, buttons.findIndex((button) => button.classList.contains("shown")));
 let flicker = null;
@@ -13,12 +16,26 @@ function show(index, mark = true) {
   stage.show(largePicture(button));
   if (!mark) return;
   at = buttons.indexOf(button);
+  history.replaceState(history.state, "", `#frame=${Number(button.dataset.frame) + 1}`);
   for (const other of buttons) other.classList.toggle("shown", other === button);
   document.getElementById("full").href = button.dataset.full;
 }
 
+function tool(name) {
+  return root.querySelector(`[data-tool="${name}"]`);
+}
+
 function pressed(name, value) {
-  root.querySelector(`[data-tool="${name}"]`).setAttribute("aria-pressed", String(value));
+  tool(name).setAttribute("aria-pressed", String(value));
+}
+
+function isPressed(name) {
+  return tool(name).getAttribute("aria-pressed") === "true";
+}
+
+function step(by) {
+  stop();
+  show(at + by);
 }
 
 const tools = {
@@ -31,7 +48,7 @@ const tools = {
       clearInterval(flicker);
       flicker = null;
       show(at);
-    } else if (buttons.length > 1) {
+    } else if (!tool("flicker").disabled) {
       let other = false;
       // Below 3 flashes a second, the limit for people with photosensitive epilepsy.
       flicker = setInterval(() => show((other = !other) ? at - 1 : at, false), 400);
@@ -39,11 +56,14 @@ const tools = {
     pressed("flicker", Boolean(flicker));
   },
   async difference() {
-    const on = root.querySelector('[data-tool="difference"]').getAttribute("aria-pressed") !== "true";
+    if (tool("difference").disabled) return;
     if (flicker) tools.flicker();
-    if (!on) return stop();
+    if (isPressed("difference")) return stop();
     pressed("difference", true);
-    const canvas = await differencePicture();
+    const own = at;
+    const canvas = await differencePicture(own);
+    // Another frame may have been chosen meanwhile.
+    if (at !== own || !isPressed("difference")) return;
     if (canvas) stage.show(canvas);
     else stop();
   },
@@ -51,21 +71,22 @@ const tools = {
   "zoom-out": () => stage.zoom(1 / 1.4),
   reset() {
     stage.reset();
-    for (const name of ["brightness", "contrast"]) root.querySelector(`[data-tool="${name}"]`).value = 1;
+    for (const name of ["brightness", "contrast"]) tool(name).value = 1;
   },
 };
 
 function stop() {
-  if (root.querySelector('[data-tool="difference"]').getAttribute("aria-pressed") === "true") {
+  if (isPressed("difference")) {
     pressed("difference", false);
     show(at);
   }
 }
 
-// The frame on the stage minus the median of all frames, amplified: what moved is bright.
-async function differencePicture() {
+// A frame minus the median of it and those around it, amplified: what moved is bright.
+async function differencePicture(own) {
   const width = 640, height = 480;
-  const frames = await Promise.all(buttons.slice(0, 9).map(async (button) => {
+  const first = Math.max(0, Math.min(own - (MOST_COMPARED >> 1), buttons.length - MOST_COMPARED));
+  const frames = await Promise.all(buttons.slice(first, first + MOST_COMPARED).map(async (button) => {
     const img = new Image();
     img.src = button.dataset.view;
     await img.decode();
@@ -75,19 +96,19 @@ async function differencePicture() {
     return context.getImageData(0, 0, width, height).data;
   })).catch(() => []);
   if (frames.length < 2) return null;
-  const own = frames[Math.min(at, frames.length - 1)];
-  const picture = largePicture(buttons[at]);
+  const shown = frames[own - first];
+  const picture = largePicture(buttons[own]);
   const canvas = document.createElement("canvas");
   canvas.width = width;
   canvas.height = height;
   const context = canvas.getContext("2d");
   const result = context.createImageData(width, height);
   const values = new Array(frames.length);
-  for (let i = 0; i < own.length; i += 4) {
+  for (let i = 0; i < shown.length; i += 4) {
     for (let c = 0; c < 3; c++) {
       for (let n = 0; n < frames.length; n++) values[n] = frames[n][i + c];
       values.sort((a, b) => a - b);
-      result.data[i + c] = Math.min(255, 3 * Math.abs(own[i + c] - values[values.length >> 1]));
+      result.data[i + c] = Math.min(255, 3 * Math.abs(shown[i + c] - values[values.length >> 1]));
     }
     result.data[i + 3] = 255;
   }
@@ -96,15 +117,39 @@ async function differencePicture() {
   return picture;
 }
 
+/** Show the frame that the address names. */
+function showAddressed() {
+  const number = /^#frame=(\d+)$/.exec(location.hash)?.[1];
+  const index = buttons.findIndex((button) => Number(button.dataset.frame) + 1 === Number(number));
+  if (index < 0) return;
+  stop();
+  show(index);
+}
+
+addEventListener("hashchange", showAddressed);
+showAddressed();
+
 root.addEventListener("click", (event) => {
   const frame = event.target.closest("[data-frame]");
   if (frame) {
     stop();
     show(buttons.indexOf(frame));
   }
-  const tool = event.target.closest("button[data-tool]");
-  if (tool) tools[tool.dataset.tool]();
+  const button = event.target.closest("button[data-tool]");
+  if (button) tools[button.dataset.tool]();
 });
+
+async function mark() {
+  if (!favourite || favourite.disabled) return;
+  try {
+    const marks = await toggleFavourite(favourite, favourite.dataset.burst, Number(favourite.dataset.revision));
+    favourite.setAttribute("aria-pressed", String(marks.includes("favourite")));
+  } catch (error) {
+    notify(error.message, "bad");
+  }
+}
+
+favourite?.addEventListener("click", mark);
 
 root.addEventListener("input", (event) => {
   const name = event.target.dataset.tool;
@@ -116,14 +161,15 @@ root.addEventListener("input", (event) => {
 document.addEventListener("keydown", (event) => {
   if (event.ctrlKey || event.metaKey || event.altKey || event.target.matches?.("input, select, textarea")) return;
   const keys = {
-    ArrowLeft: () => show(at - 1),
-    ArrowRight: () => show(at + 1),
+    ArrowLeft: () => step(-1),
+    ArrowRight: () => step(1),
     b: tools.boxes,
     f: tools.flicker,
     d: tools.difference,
     "+": tools["zoom-in"],
     "-": tools["zoom-out"],
     0: tools.reset,
+    g: mark,
     j: () => document.getElementById("before")?.click(),
     k: () => document.getElementById("after")?.click(),
   };

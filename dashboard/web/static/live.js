@@ -1,6 +1,6 @@
 // The live page: shows each change of the catalogue in place. EventSource reconnects by itself and sends the id of the
 // last change, so that nothing is missed.
-import { fit, text } from "./site.js";
+import { fit, setParameter, text } from "./site.js";
 import { largePicture } from "./stage.js";
 
 const live = document.querySelector("[data-live]");
@@ -9,9 +9,11 @@ const place = document.getElementById("hero-place");
 const state = document.getElementById("link-state");
 const follow = document.getElementById("follow");
 const MOST = 60;
+// Whether there are older bursts than the page was opened with: those that are still older are not listed either.
+const more = live.dataset.more !== undefined;
 
 let after = Number(live.dataset.after);
-let pinned = false;
+let pinned = live.dataset.pinned !== undefined;
 let source = null;
 let retry = 0;
 
@@ -43,26 +45,42 @@ function element(html) {
   return template.content.firstElementChild;
 }
 
+/** By capture, the newest first; at the same moment as the server sorts. */
+function key(part) {
+  return `${part.dataset.started} ${part.dataset.burst}`;
+}
+
 function show(change) {
   const known = document.getElementById(`burst-${change.burst_id}`);
   if (known && Number(known.dataset.revision) > change.revision) return;
   if (change.superseded) {
     known?.remove();
-    if (document.getElementById("hero")?.dataset.burst === change.burst_id) showNewest();
+    if (document.getElementById("hero")?.dataset.burst === change.burst_id) followNewest();
     return;
   }
+  const hero = document.getElementById("hero");
+  const ahead = change.ahead && live.dataset.ahead === undefined;
+  if (hero?.dataset.burst === change.burst_id) replaceHero(hero, change.hero);
+  // Every change arrives: also the review of a burst of last year, and photographs of a card that is uploaded late.
+  else if (!pinned && !ahead && change.started_at >= (hero?.dataset.started ?? "")) replaceHero(hero, change.hero);
   const card = element(change.card);
-  if (known) {
-    keepPictures(known, card);
+  if (known) keepPictures(known, card);
+  else if (ahead || beyond(card)) return;
+  const next = [...feed.children].find((other) => other !== known && key(other) < key(card)) ?? null;
+  if (known && known.nextElementSibling === next) {
     known.replaceWith(card);
   } else {
-    feed.prepend(card);
-    while (feed.children.length > MOST) feed.lastElementChild.remove();
+    known?.remove();
+    feed.insertBefore(card, next);
   }
+  while (feed.children.length > MOST) feed.lastElementChild.remove();
   flash(card);
-  const hero = document.getElementById("hero");
-  if (hero?.dataset.burst === change.burst_id) replaceHero(hero, change.hero);
-  else if (!known && !pinned) replaceHero(hero, change.hero);
+}
+
+/** Whether a new card is older than all that a full list shows. */
+function beyond(card) {
+  const last = feed.lastElementChild;
+  return last && (more || feed.children.length >= MOST) && key(card) < key(last);
 }
 
 function replaceHero(before, html) {
@@ -99,7 +117,18 @@ async function showBurst(id) {
   if (response.ok) replaceHero(document.getElementById("hero"), await response.text());
 }
 
-function showNewest() {
+/** Show one burst until the newest is followed again. */
+function pin(id) {
+  pinned = true;
+  follow.hidden = false;
+  setParameter("burst", id);
+  showBurst(id);
+}
+
+function followNewest() {
+  pinned = false;
+  follow.hidden = true;
+  setParameter("burst", null);
   const newest = feed.querySelector("[data-burst]");
   if (newest) showBurst(newest.dataset.burst);
 }
@@ -109,17 +138,11 @@ feed.addEventListener("click", (event) => {
   if (!card || event.ctrlKey || event.metaKey || event.shiftKey || !event.target.closest(".cover")) return;
   if (document.getElementById("hero")?.dataset.burst === card.dataset.burst) return;
   event.preventDefault();
-  pinned = true;
-  follow.hidden = false;
-  showBurst(card.dataset.burst);
+  pin(card.dataset.burst);
   scrollTo({ top: 0, behavior: "smooth" });
 });
 
-follow.addEventListener("click", () => {
-  pinned = false;
-  follow.hidden = true;
-  showNewest();
-});
+follow.addEventListener("click", followNewest);
 
 // The film strip shows a frame on the stage.
 place.addEventListener("click", (event) => {

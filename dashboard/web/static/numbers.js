@@ -110,6 +110,18 @@ function graticule(map, lines, colour) {
   }
 }
 
+/** Circles of Leaflet react to the mouse alone. */
+function makeLink(map, marker, one) {
+  const circle = marker.getElement();
+  circle.setAttribute("tabindex", "0");
+  circle.setAttribute("role", "link");
+  circle.setAttribute("aria-label", `${one.cameras.join(", ")}: ${one.text}`);
+  circle.addEventListener("focus", () => map.panInside(marker.getLatLng(), { padding: [10, 10] }));
+  circle.addEventListener("keydown", (event) => {
+    if (event.key === "Enter") location.assign(one.href);
+  });
+}
+
 function showMap(place) {
   const places = JSON.parse(document.getElementById("places").textContent);
   const style = getComputedStyle(document.documentElement);
@@ -122,7 +134,10 @@ function showMap(place) {
   for (const one of places) {
     const at = [one.latitude, one.longitude];
     if (one.uncertainty_m > 100) L.circle(at, { radius: one.uncertainty_m, weight: 1, color: soft, fillOpacity: 0.06, interactive: false }).addTo(map);
-    const marker = L.circleMarker(at, { radius: 5 + 17 * Math.sqrt(one.value / most), color: strong, weight: 2, fillOpacity: 0.45 }).addTo(map);
+    const marker = L.circleMarker(at, { radius: 5 + 17 * Math.sqrt(one.value / most), color: strong, weight: 2, fillOpacity: 0.45 });
+    // Before it is added: its element exists only when the map has a view.
+    marker.on("add", () => makeLink(map, marker, one));
+    marker.addTo(map);
     // A text node: names come from outside.
     const label = document.createElement("span");
     label.textContent = `${one.cameras.join(", ")}: ${one.text}`;

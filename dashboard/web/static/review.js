@@ -1,12 +1,13 @@
 // Review: one burst after the other by the keyboard. The next bursts and their pictures are fetched ahead, so that a key
 // press shows the next picture at once; the decision is sent meanwhile.
-import { fit, notify, send, text } from "./site.js";
+import { fit, notify, send, setParameter, text, toggleFavourite } from "./site.js";
 import { Stage } from "./stage.js";
 
 const root = document.querySelector("[data-review]");
 const work = document.getElementById("work");
 const stage = new Stage(document.getElementById("stage"));
 const strip = document.getElementById("strip");
+const favourite = root.querySelector('[data-do="mark"]');
 const SVG = "http://www.w3.org/2000/svg";
 const AHEAD = 3;
 const RESERVED = "bnszyxg";
@@ -71,7 +72,10 @@ function prefetch(burst) {
 }
 
 async function next() {
+  const wanted = first;
   if (!queue.length) await refill();
+  // The burst of the address may be with another reviewer by now.
+  if (!queue.length && wanted) await refill();
   show(queue.shift() ?? null);
   refill();
 }
@@ -84,6 +88,7 @@ function show(burst) {
   work.hidden = !burst;
   document.getElementById("empty").hidden = Boolean(burst);
   draw(false);
+  setParameter("burst", burst?.burst_id);
   if (!burst) return;
   if (!burst.images) prefetch(burst);
   strip.replaceChildren(...burst.frames.map((frame, index) => {
@@ -116,6 +121,7 @@ function show(burst) {
   already.textContent = burst.reviewed ? text("already", { reviewer: burst.reviewer ?? "?" }) : "";
   root.dataset.burst = burst.burst_id;
   species("suggestions", burst.suggestions);
+  showMark();
   stage.reset();
   showFrame(Math.max(0, burst.cover ?? 0));
   showPending();
@@ -365,14 +371,18 @@ function skip() {
 }
 
 async function mark() {
-  if (!current) return;
-  const { burst_id, revision } = current;
+  const burst = current;
+  if (!burst || favourite.disabled) return;
   try {
-    await send("/review/decisions.json", { burst_id, revision, decision: "mark", marks: ["favourite"], seen_review: current.review_id });
-    notify(text("marked"));
+    burst.marks = await toggleFavourite(favourite, burst.burst_id, burst.revision);
+    showMark();
   } catch (error) {
     notify(error.message, "bad");
   }
+}
+
+function showMark() {
+  favourite.setAttribute("aria-pressed", String(Boolean(current?.marks.includes("favourite"))));
 }
 
 function buttons() {
@@ -387,6 +397,7 @@ const actions = {
   skip,
   undo,
   redo,
+  mark,
   draw: () => current && draw(!stage.locked),
   remove: () => current && removeBox(),
   boxes() {

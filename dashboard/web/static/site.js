@@ -14,6 +14,14 @@ export function text(name, values = {}) {
   return (strings[name] ?? name).replace(/\{(\w+)\}/g, (whole, field) => values[field] ?? whole);
 }
 
+/** Set a parameter of the page's address in place, or remove it: the address holds the state, Back leaves the page. */
+export function setParameter(name, value) {
+  const address = new URL(location.href);
+  if (value) address.searchParams.set(name, value);
+  else address.searchParams.delete(name);
+  history.replaceState(history.state, "", address);
+}
+
 /** POST with the form token of the session; returns the parsed JSON, or throws an Error with the server's sentence and `status`. */
 export async function send(address, body, method = "POST") {
   const response = await fetch(address, {
@@ -32,6 +40,19 @@ export async function send(address, body, method = "POST") {
     throw Object.assign(new Error(sentence), { status: response.status });
   }
   return answer;
+}
+
+/** Mark a burst as a favourite, or remove the mark, by a button that shows which; returns the marks of the burst. */
+export async function toggleFavourite(button, burst, revision) {
+  const favourite = button.getAttribute("aria-pressed") !== "true";
+  button.disabled = true;
+  try {
+    const { marks } = await send(`/bursts/${encodeURIComponent(burst)}/favourite.json`, { favourite, revision });
+    notify(text(favourite ? "marked" : "unmarked"));
+    return marks;
+  } finally {
+    button.disabled = false;
+  }
 }
 
 document.addEventListener("click", (event) => {

@@ -48,6 +48,11 @@ class FakePictures(PictureService):
             raise NoPicture("no longer stored")
         return self.jpeg
 
+    def heat_map(self, bucket: str, key: str) -> bytes:
+        out = io.BytesIO()
+        Image.new("RGB", (40, 30), "orange").save(out, "PNG")
+        return out.getvalue()
+
     def crop(self, bucket: str, key: str, sha256: str | None) -> bytes:
         return self.jpeg
 

@@ -1,6 +1,7 @@
 """Live, Browse and Burst as pages and as JSON: filters, rights, hostile names, pictures that are gone."""
 
 import re
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -9,12 +10,16 @@ from fastapi.testclient import TestClient
 from sqlalchemy import Engine, make_url, select
 
 from tests.unit.dashboard.web.conftest import FakePictures, FakePublisher, SignIn, form_token
+from tests.unit.dashboard.web.test_review import fold
 from uncia.dashboard.catalogue.database import open_database
 from uncia.dashboard.catalogue.queries import Catalogue
-from uncia.dashboard.catalogue.tables import crops
+from uncia.dashboard.catalogue.tables import crops, explanation_requests, explanations
 from uncia.dashboard.web.accounts.roles import Role
+from uncia.dashboard.web.file_cache import FileCache
+from uncia.dashboard.web.pictures import PictureService
 from uncia.dashboard.web.services import Services
-from uncia.events import ExplanationRequested
+from uncia.events import ExplanationRequested, ObservationReviewed, ReviewDecision
+from uncia.storage.object_store import ObjectContent, ObjectStore
 
 
 def first_burst(client: TestClient, query: str = "") -> dict[str, Any]:
@@ -201,6 +206,116 @@ def test_an_explanation_is_requested_by_reviewers_only(sign_in: SignIn, publishe
     assert isinstance(event, ExplanationRequested)
     assert (event.image_id, event.camera) == (frame["image_id"], burst["camera"])
     assert reviewer.post(f"{burst['href']}/frames/img-x/explain", data={"form_token": token}).status_code == 404
+
+
+class StoredObject(ObjectStore):
+    """One object of the store, under any key."""
+
+    def __init__(self, data: bytes) -> None:
+        self.data = data
+
+    def read(
+        self, bucket: str, key: str, *, max_bytes: int, etag: str = "", size: int = 0, version_id: str | None = None
+    ) -> ObjectContent:
+        return ObjectContent(self.data, "etag")
+
+
+@pytest.mark.parametrize(("data", "status"), [(b"\x89PNG\r\n\x1a\n and the rest", 200), (b"<svg/>", 404)])
+def test_a_heat_map_is_served_as_png_and_nothing_else(
+    services: Services, sign_in: SignIn, writable_catalogue: Engine, tmp_path: Path, data: bytes, status: int
+) -> None:
+    cache = FileCache(tmp_path / "cache", max_bytes=1_000_000)
+    services.pictures = PictureService(StoredObject(data), cache, max_bytes=1_000_000, max_pixels=1_000_000)
+    with writable_catalogue.begin() as connection:
+        name = connection.execute(select(explanations.c.explanation_id)).scalars().first()
+    answer = sign_in().get(f"/pictures/explanations/{name}.png")
+    assert answer.status_code == status
+    if status == 200:
+        assert (answer.headers["content-type"], answer.content) == ("image/png", data)
+
+
+def test_only_the_list_of_explanations_is_sent_to_a_poll_and_only_pending_ones_poll(
+    sign_in: SignIn, writable_catalogue: Engine
+) -> None:
+    viewer = sign_in()
+    with writable_catalogue.begin() as connection:
+        done = set(connection.execute(select(explanations.c.image_id)).scalars())
+        requested = set(connection.execute(select(explanation_requests.c.image_id)).scalars())
+    for wanted, polls in ((requested - done, True), (done, False)):
+        found = (one for one in viewer.get("/browse.json").json()["bursts"])
+        burst = next(one for one in found if wanted & {frame["image_id"] for frame in one["frames"]})
+        part = viewer.get(burst["href"], headers={"hx-request": "true"}).text
+        assert part.lstrip().startswith('<div id="explanation-list"')
+        assert "<html" not in part
+        assert (f'hx-get="{burst["href"]}"' in part) == polls
+
+
+def test_a_favourite_is_marked_by_reviewers_and_the_mark_is_removed_again(
+    sign_in: SignIn, publisher: FakePublisher, writable_catalogue: Engine
+) -> None:
+    viewer, reviewer = sign_in(), sign_in(Role.REVIEWER)
+    burst = first_burst(reviewer, "category=animal&reviewed=no")
+    address, headers = f"{burst['href']}/favourite.json", {"x-form-token": form_token(reviewer.get(burst["href"]).text)}
+
+    def send(favourite: bool, status: int = 200, client: TestClient = reviewer, **more: Any) -> Any:
+        body = {"favourite": favourite, "revision": burst["revision"], **more}
+        response = client.post(address, json=body, headers=headers)
+        assert response.status_code == status, response.text
+        for event in publisher.events:
+            assert isinstance(event, ObservationReviewed)
+            fold(writable_catalogue, event)
+        return response.json()
+
+    def shown() -> tuple[list[str], bool, list[str]]:
+        detail = viewer.get(f"{burst['href']}.json").json()
+        listed = viewer.get("/browse.json?flag=favourite").json()["bursts"]
+        return detail["burst"]["marks"], detail["burst"]["reviewed"], [one["burst_id"] for one in listed]
+
+    send(True, 403, viewer)
+    send(True, 422, marks=["other"])
+    assert publisher.events == []
+    assert send(True) == {"marks": ["favourite"]}
+    marks, reviewed, listed = shown()
+    assert (marks, reviewed) == (["favourite"], False)
+    assert burst["burst_id"] in listed
+    assert f'id="burst-{burst["burst_id"]}"' in viewer.get("/browse?flag=favourite").text
+    assert 'class="star"' in viewer.get("/browse?flag=favourite").text
+    assert send(False) == {"marks": []}
+    marks, reviewed, listed = shown()
+    assert (marks, reviewed) == ([], False)
+    assert burst["burst_id"] not in listed
+    sent = [event for event in publisher.events if isinstance(event, ObservationReviewed)]
+    assert [(event.decision, event.marks) for event in sent] == [
+        (ReviewDecision.MARK, ("favourite",)),
+        (ReviewDecision.MARK, ()),
+    ]
+
+
+def test_removing_the_favourite_leaves_other_marks_and_a_colleagues_review(
+    sign_in: SignIn, publisher: FakePublisher, writable_catalogue: Engine
+) -> None:
+    reviewer = sign_in(Role.REVIEWER)
+    burst = first_burst(reviewer, "category=animal&reviewed=no")
+    review = ObservationReviewed(
+        review_id="rev-aigul",
+        burst_id=burst["burst_id"],
+        station=burst["station"],
+        camera=burst["camera"],
+        reviewer="aigul",
+        decision=ReviewDecision.BLANK,
+        marks=("favourite", "look again"),
+        reviewed_at=datetime.now(UTC) - timedelta(minutes=1),
+    )
+    fold(writable_catalogue, review)
+    headers = {"x-form-token": form_token(reviewer.get(burst["href"]).text)}
+    body = {"favourite": False, "revision": burst["revision"]}
+    answer = reviewer.post(f"{burst['href']}/favourite.json", json=body, headers=headers)
+    assert answer.json() == {"marks": ["look again"]}
+    (mark,) = publisher.events
+    assert isinstance(mark, ObservationReviewed)
+    fold(writable_catalogue, mark)
+    found = reviewer.get(f"{burst['href']}.json").json()["burst"]
+    assert (found["marks"], found["category"], found["reviewer"]) == (["look again"], "blank", "aigul")
 
 
 def test_views_are_saved_for_the_account_alone(sign_in: SignIn) -> None:

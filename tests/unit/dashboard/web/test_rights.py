@@ -61,6 +61,7 @@ RIGHTS: dict[str, Right | None] = {
     "GET /alike.json": Right.REVIEW,
     "GET /review": Right.REVIEW,
     "GET /review.json": Right.REVIEW,
+    "POST /bursts/{burst_id}/favourite.json": Right.REVIEW,
     "POST /bursts/{burst_id}/frames/{image_id}/explain": Right.REVIEW,
     "POST /review/bulk.json": Right.REVIEW,
     "POST /review/decisions.json": Right.REVIEW,

@@ -98,6 +98,20 @@ def test_a_burst_of_a_clock_in_1970_is_shown_by_all_pages(sign_in: SignIn) -> No
     assert (around["before"]["burst_id"], around["after"]["burst_id"]) == ("bst-reset", "bst-after")
 
 
+def test_a_burst_of_a_clock_that_is_ahead_is_listed_live_only_where_there_are_no_others(
+    services: Services, sign_in: SignIn, engine_of: Any, writable_catalogue: Engine
+) -> None:
+    viewer = sign_in()
+    fold(writable_catalogue, *photographed(datetime(2199, 1, 1), "ahead"))
+    listed = viewer.get("/index.json").json()
+    assert (listed["ahead"], "bst-ahead" in {one["burst_id"] for one in listed["bursts"]}) == (False, False)
+    alone = engine_of(*photographed(datetime(2199, 1, 1), "ahead"))
+    services.catalogue = Catalogue(alone)
+    listed = viewer.get("/index.json").json()
+    assert (listed["ahead"], [one["burst_id"] for one in listed["bursts"]]) == (True, ["bst-ahead"])
+    assert " data-ahead" in viewer.get("/").text
+
+
 @pytest.mark.usefixtures("reset_clock")
 def test_a_clock_in_1970_makes_no_trap_nights_of_the_years_since(sign_in: SignIn) -> None:
     viewer = sign_in()
@@ -138,7 +152,13 @@ def test_an_empty_catalogue_has_all_pages(services: Services, sign_in: SignIn, e
     admin = sign_in(Role.ADMIN)
     for address in PAGES:
         assert admin.get(address).status_code == 200, address
-    assert admin.get("/index.json").json() == {"sequence": 0, "bursts": []}
+    assert admin.get("/index.json").json() == {
+        "sequence": 0,
+        "bursts": [],
+        "more": False,
+        "ahead": True,
+        "chosen": None,
+    }
     headers = {"x-form-token": form_token(admin.get("/account").text)}
     assert admin.post("/review/queue.json", json={}, headers=headers).json() == {"bursts": []}
     assert admin.get("/numbers/subjects.csv").text.count("\n") == 1
