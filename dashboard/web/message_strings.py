@@ -28,6 +28,7 @@ MESSAGES: dict[str, str] = {
     "review.refused.no_verdict": "there is no verdict to confirm: choose what the burst shows",
     "review.refused.empty": "a correction names what the burst shows",
     "review.refused.blank": "a blank burst is decided by `blank`",
+    "review.refused.observation": "`correct` has an observation, and no other decision has one",
     "review.refused.undo": "undo names the review that it undoes",
     "review.refused.undo_other": "this review is {reviewer}'s: decide anew instead",
     "review.refused.box_elsewhere": "a box is in a photograph that is not of this burst",

@@ -106,9 +106,9 @@ class BulkDecision(BaseModel):
     @model_validator(mode="after")
     def _correct_has_an_observation(self) -> Self:
         if (self.decision == "correct") != (self.observation is not None):
-            raise ValueError("`correct` has an observation, and no other decision has one")
+            raise ValueError(TEXT["review.refused.observation"])
         if self.observation is not None and self.observation.category is BurstCategory.BLANK:
-            raise ValueError("blank bursts are decided by `blank`")
+            raise ValueError(TEXT["review.refused.blank"])
         return self
 
 
