@@ -57,7 +57,7 @@ def test_a_request_that_would_change_something_is_refused_and_logged(
     assert [account.name for account in site.services.accounts.accounts()] == ["admin"]
 
 
-@pytest.mark.parametrize("path", ["/bursts.json", "/numbers.json", "/deployments.csv", "/account"])
+@pytest.mark.parametrize("path", ["/index.json", "/numbers.json", "/deployments.csv", "/account"])
 def test_what_only_the_person_may_see_is_not_shown_to_the_other_site(stranger: Page, site: Site, path: str) -> None:
     assert stranger.evaluate(FETCH, [site.address + path, "GET", None, ""])[0] == 0
 
