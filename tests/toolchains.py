@@ -29,6 +29,7 @@ __all__ = [
     "java_compiler",
     "librdkafka",
     "maven_archive",
+    "maven_jar",
     "node",
     "npm_packages",
     "run",
@@ -93,6 +94,22 @@ def maven_archive(artifact: str) -> Path:
         archive.unlink()
 
     return _installed(artifact.split(":")[1], digest(artifact), install)
+
+
+def maven_jar(artifact: str) -> Path:
+    """The jar of an artifact of a Maven repository, `group:name:version`, without those that it needs."""
+    if shutil.which("mvn") is None:
+        pytest.skip("Maven is not installed")
+
+    def install(folder: Path) -> None:
+        copy = ["mvn", "--batch-mode", "--quiet", "dependency:copy", f"-Dartifact={artifact}"]
+        try:
+            run_tool([*copy, f"-DoutputDirectory={folder}"], f"Maven could not fetch {artifact}")
+        except StackError as error:
+            pytest.skip(str(error))
+
+    (jar,) = _installed(artifact.split(":")[1], digest(artifact), install).glob("*.jar")
+    return jar
 
 
 def node() -> list[str | Path]:

@@ -45,7 +45,7 @@ def _kcat(access: KafkaAccess, folder: Path) -> ClientConfiguration:
         (ClientFile("kcat.conf", "\n".join([*lines, ""])), *_authority(access)),
         (
             f"{kcat} -C -t {shlex.quote(access.topic)} -o beginning -e",
-            f"{kcat} -G {shlex.quote(f'{access.group}-kcat')} {shlex.quote(access.topic)}",
+            f"{kcat} -u -G {shlex.quote(f'{access.group}-kcat')} {shlex.quote(access.topic)}",
         ),
         _old_librdkafka(access),
     )
@@ -190,7 +190,10 @@ def _java(access: KafkaAccess, folder: Path) -> ClientConfiguration:
             f"kafka-console-consumer.sh --bootstrap-server {shlex.quote(','.join(access.servers))} "
             f"--topic {shlex.quote(access.topic)} --from-beginning --consumer.config {shell_path(properties)}",
         ),
-        ("In a program: `properties.load(reader)`, then `new KafkaConsumer<>(properties, …)`.",),
+        (
+            "In a program: `properties.load(reader)`, then `new KafkaConsumer<>(properties, …)`.",
+            "Kafka's tools from 4.2 on call the option --command-config; they accept --consumer.config with a warning.",
+        ),
     )
 
 

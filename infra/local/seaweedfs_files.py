@@ -40,11 +40,17 @@ key = "{key}"
 
 # Over gRPC, every one of its servers does what it is asked, such as reading and deleting objects. So does the master
 # over HTTP: `/col/delete?collection=camera-uploads` deletes every photograph. They accept this stack's certificate
-# only. The HTTP ports of filer and volume server, which carry the photographs, have keys, and no TLS with its cost.
+# only. So does the admin server, which has no pages without its user interface, but metrics with the number and the
+# size of all objects. The HTTP ports of filer and volume server, which carry the photographs, have keys, and no TLS
+# with its cost.
 _MUTUAL_TLS = """\
 [grpc]
 ca = "{keys}/ca.pem"
 [https.master]
+ca = "{keys}/ca.pem"
+cert = "{keys}/{name}.pem"
+key = "{keys}/{name}.key"
+[https.admin]
 ca = "{keys}/ca.pem"
 cert = "{keys}/{name}.pem"
 key = "{keys}/{name}.key"

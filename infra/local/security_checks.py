@@ -35,6 +35,7 @@ _HTTP_DOORS = {
     "filer": ("store: filer", "/buckets/"),
     "volume": ("store: volume", "/1,0123456789"),
     "master": ("store: master", "/dir/status"),
+    "seaweedfs_admin": ("store: admin", "/metrics"),
 }
 """By port name: the check's name and what is requested without a key."""
 

@@ -53,6 +53,12 @@ class StackIdentity:
     """Path of the runtime directory of the latest start; `short` in state.json."""
 
     @property
+    def all_ports(self) -> dict[str, int]:
+        """The ports, and those that a part opens at a fixed distance from its own."""
+        paired = {f"{name} + {offset}": self.ports[name] + offset for name, offset in _PAIRED.items()}
+        return {**self.ports, **paired}
+
+    @property
     def shm_prefix(self) -> str:
         """Prefix of the shared memory regions of this stack's Triton."""
         return f"uncia_{self.stack_id}_"

@@ -1,48 +1,22 @@
 """The page of another site, in the browser of a person who is signed in, neither changes nor reads anything."""
 
-import http.server
-import threading
 from collections.abc import Iterator
-from typing import Any
 
 import pytest
 from playwright.sync_api import Browser, Page
+from structlog.testing import capture_logs
 
 from tests.browser.conftest import PASSWORD, Site
+from tests.browser.other_site import FETCH, other_site_server
 from tests.waiting import SCALE
 from uncia.dashboard.web.accounts.roles import Role
 from uncia.dashboard.web.context import SESSION_COOKIE
 
-_FETCH = """async ([address, method, body, type]) => {
-  try {
-    const options = { method, credentials: "include", body, headers: type ? { "Content-Type": type } : {} };
-    const answer = await fetch(address, options);
-    return [answer.status, await answer.text()];
-  } catch (error) { return [0, String(error)]; }
-}"""
-
-
-class _EmptyPage(http.server.BaseHTTPRequestHandler):
-    def do_GET(self) -> None:
-        self.send_response(200)
-        self.send_header("Content-Type", "text/html")
-        self.end_headers()
-        self.wfile.write(b"<!doctype html><title>Another site</title><body></body>")
-
-    def log_message(self, *_: Any) -> None:
-        """Write nothing."""
-
 
 @pytest.fixture
 def other_site() -> Iterator[str]:
-    """A server of another origin. Its port differs, and the host is the same: browsers send it the same cookies."""
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), _EmptyPage)
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    yield f"http://127.0.0.1:{server.server_port}"
-    server.shutdown()
-    thread.join(SCALE * 10)
-    server.server_close()
+    with other_site_server() as address:
+        yield address
 
 
 @pytest.fixture
@@ -69,17 +43,23 @@ def stranger(browser: Browser, site: Site, other_site: str) -> Iterator[Page]:
         ("/sign-out", "application/x-www-form-urlencoded"),
     ],
 )
-def test_a_request_that_would_change_something_is_refused(stranger: Page, site: Site, path: str, kind: str) -> None:
-    status, body = stranger.evaluate(_FETCH, [site.address + path, "POST", "{}", kind])
+def test_a_request_that_would_change_something_is_refused_and_logged(
+    stranger: Page, site: Site, other_site: str, path: str, kind: str
+) -> None:
+    with capture_logs() as logs:
+        status, body = stranger.evaluate(FETCH, [site.address + path, "POST", "{}", kind])
+    # Of JSON the browser first requests whether it may send it, which is no change; it gets no permission.
+    refused = [(line["path"], line["origin"]) for line in logs if line["event"] == "other_site_refused"]
+    assert refused == ([] if kind == "application/json" else [(path, other_site)])
     # The browser shows the other site neither the answer nor its status.
     assert (status, "Failed to fetch" in body) == (0, True)
     assert site.services.publisher.events == []  # type: ignore[attr-defined]
     assert [account.name for account in site.services.accounts.accounts()] == ["admin"]
 
 
-@pytest.mark.parametrize("path", ["/bursts.json", "/numbers.json", "/deployments.csv", "/account"])
+@pytest.mark.parametrize("path", ["/index.json", "/numbers.json", "/deployments.csv", "/account"])
 def test_what_only_the_person_may_see_is_not_shown_to_the_other_site(stranger: Page, site: Site, path: str) -> None:
-    assert stranger.evaluate(_FETCH, [site.address + path, "GET", None, ""])[0] == 0
+    assert stranger.evaluate(FETCH, [site.address + path, "GET", None, ""])[0] == 0
 
 
 def test_a_form_of_the_other_site_is_answered_with_403(stranger: Page, site: Site) -> None:

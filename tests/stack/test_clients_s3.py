@@ -4,7 +4,9 @@ One step uploads with all clients at the same time; each test looks at another s
 """
 
 import io
+import json
 import os
+import secrets
 import shlex
 import subprocess
 import sys
@@ -224,6 +226,31 @@ def test_the_key_of_a_board_reads_nothing_and_stores_nowhere_else(
     ):
         status, output = uploaded.clients.run(command, uploaded.folder)
         assert status != 0 and ("403" in output or "AccessDenied" in output), (command, output)
+
+
+@pytest.mark.parametrize("client", ["aws", "rclone", "s3cmd", "s5cmd", "boto3", "curl"])
+def test_the_printed_command_of_a_client_stores_a_photograph_of_12_mb_with_the_key_of_a_board(
+    uploaded: Uploaded, stack: Stack, store: ObjectStore, settings: Settings, predicted: Predicted, client: str
+) -> None:
+    folder, camera = uploaded.folder / f"{client} as printed", f"{uploaded.station}/{client}-printed"
+    folder.mkdir()
+    picture = photograph(9700 + len(client)) + secrets.token_bytes(12_000_000)
+    (folder / "photograph.jpg").write_bytes(picture)
+    board = ("--for", "gateway", "--station", uploaded.station, "--output", str(folder / BOARD))
+    printed = connect(stack, client, *board, "--json")
+    assert printed.returncode == 0, printed.stderr
+    (configuration,) = json.loads(printed.stdout)
+    command = configuration["commands"][0].replace(f"{uploaded.station}/CAMERA/", f"{camera}/")
+    # The others bring a botocore of their own.
+    libraries = {"PYTHONPATH": ""} if client == "boto3" else {}
+    status, output = uploaded.clients.run(command, folder, **libraries)
+    assert status == 0, (command, output)
+    key = f"{camera}/photograph.jpg"
+    image = predicted(key, 90)
+    assert image.rejection is None
+    assert store.get(settings.bucket, key, max_bytes=20_000_000) == picture
+    if client == "boto3":
+        assert image.etag.endswith("-2"), "it was uploaded in two parts"
 
 
 def test_the_operator_connects_to_all_parts(stack: Stack) -> None:

@@ -8,14 +8,18 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from boto3.s3.transfer import TransferConfig
 
+from tests.stack.conftest import KIND
 from tests.stack.photographs import photograph
 from tests.stack.result_consumer import ResultConsumer, messages_of_uncia
 from uncia import ids
-from uncia.events import ImagePredicted, ImageUploaded
+from uncia.events import BurstResolved, ImagePredicted, ImageUploaded
+from uncia.identities import PART_IDENTITIES
+from uncia.infra.local.stack import Stack
+from uncia.kafka.connection import connect_producer
 from uncia.kafka.partitioning import partition_of
 from uncia.settings import Settings
 from uncia.storage.object_store import ObjectStore
-from uncia.topics import IMAGE_UPLOADED
+from uncia.topics import IMAGE_UPLOADED, STORAGE_CHANGED
 
 Upload = Callable[[str, bytes], str]
 Predicted = Callable[..., ImagePredicted]
@@ -72,6 +76,40 @@ def test_a_multipart_upload_is_announced_once_with_the_etag_that_s3_gives(
     assert image.etag == store.etag(settings.bucket, key)
     assert image.etag.endswith("-3")
     assert {event.key for _, event in announced(station)} == {key}
+
+
+@pytest.mark.skipif(KIND != "embedded", reason="containers have no key of the store's own for Kafka")
+def test_a_notification_that_is_sent_again_with_the_key_of_the_store_is_the_same_upload(
+    stack: Stack,
+    upload: Upload,
+    predicted: Predicted,
+    settled: Callable[..., list[BurstResolved]],
+    results: ResultConsumer,
+    announced: Callable[..., list[tuple[int, ImageUploaded]]],
+    settings: Settings,
+    station: str,
+) -> None:
+    key = f"{station}/cam/x.jpg"
+    upload(key, photograph(112))
+    predicted(key)
+    sent = [
+        message
+        for message in messages_of_uncia(settings, STORAGE_CHANGED)
+        if station.encode() in (message.value or b"")
+    ]
+    producer = connect_producer(stack.settings(PART_IDENTITIES["object-store"]), acks="all")
+    try:
+        for message in (*sent, *sent):
+            producer.send(message.topic, key=message.key, value=message.value, partition=message.partition).get(60)
+    finally:
+        producer.close()
+    results.wait_for(lambda: len(announced(station)) >= 3, 30, "the announcements of the repeated notifications")
+    assert len({event.upload_id for _, event in announced(station)}) == 1
+    upload(f"{station}/cam/marker.jpg", photograph(113))
+    predicted(f"{station}/cam/marker.jpg")
+    (burst,) = settled(f"{station}/cam")
+    assert [frame.key for frame in burst.frames].count(key) == 1
+    assert len(results.predictions(key)) == 1
 
 
 def test_an_overwritten_object_is_another_upload(upload: Upload, results: ResultConsumer, station: str) -> None:

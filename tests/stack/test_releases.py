@@ -6,7 +6,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import tempfile
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -16,7 +15,6 @@ import onnxruntime
 import pytest
 
 from tests.packages import write_package, write_user_classifier
-from tests.paths import ROOT
 from tests.stack.containers import ContainerStack
 from tests.stack.dashboard_client import SignIn
 from tests.stack.photographs import photograph
@@ -270,71 +268,6 @@ def test_a_shadow_predicts_the_same_uploads_and_is_compared(
     sent: list[str] = list(stream.sent)  # type: ignore[attr-defined]
     images = [results.wait_for(lambda k=key: results.predictions(k), LIMIT_S, key)[0] for key in sent]  # type: ignore[misc]
     assert {image.prediction.version for image in images if image.prediction} == {"1"}
-
-
-@pytest.fixture
-def http_stack(monkeypatch: pytest.MonkeyPatch) -> Iterator[Stack]:
-    """A second Triton with the same models, which serves HTTP too."""
-    with tempfile.TemporaryDirectory(prefix="uncia http ") as folder:
-        stack = Stack(Path(folder) / "stack")
-        monkeypatch.setenv("UNCIA_TRITON_SERVE_HTTP", "true")
-        try:
-            stack.up(("triton",))
-            yield stack
-        finally:
-            stack.down()
-
-
-@pytest.fixture
-def example(stack: Stack, http_stack: Stack, models: Models, tmp_path: Path) -> Callable[..., str]:
-    """Run an example of docs/predict-service.md unchanged, next to `photograph.jpg`; returns its output."""
-    page = (ROOT / "docs" / "predict-service.md").read_text(encoding="utf-8")
-    (tmp_path / "photograph.jpg").write_bytes(photograph(72_000))
-    front = tmp_path / "bin" / "uncia"
-    front.parent.mkdir()
-    commands = {"uncia": "-m uncia"}
-    if shutil.which("curl") is None:
-        commands["curl"] = f'"{Path(__file__).with_name("curl.py")}"'
-    for name, module in commands.items():
-        (front.parent / name).write_text(f'#!/bin/sh\nexec "{sys.executable}" {module} "$@"\n')
-        (front.parent / name).chmod(0o755)
-
-    def run(name: str, *command: str, with_http: bool = False) -> str:
-        serving = http_stack if with_http else stack
-        text = page.partition(f"<!-- example: {name} -->\n```")[2].partition("\n")[2].partition("```")[0]
-        environment = {
-            **os.environ,
-            **serving.environment(),
-            "PATH": f"{front.parent}:{os.environ['PATH']}",
-            "PYTHONPATH": str(ROOT),
-        }
-        line = [*command, text]
-        done = subprocess.run(
-            line, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=SCALE * LIMIT_S, check=False
-        )
-        assert done.returncode == 0, done.stderr
-        return done.stdout
-
-    return run
-
-
-def test_the_documented_examples_give_the_scores_of_the_stream(
-    example: Callable[..., str],
-    upload: Callable[[str, bytes], str],
-    predicted: Callable[..., ImagePredicted],
-    station: str,
-) -> None:
-    upload(f"{station}/cam/x.jpg", photograph(72_000))
-    by_curl = json.loads(example("curl", "sh", "-euc", with_http=True))["outputs"][0]["data"]
-    by_python = [line.split(" ")[0] for line in example("python", sys.executable, "-c").splitlines()]
-    prediction = predicted(f"{station}/cam/x.jpg").prediction
-    assert prediction is not None
-    streamed = [(entry.index, entry.score) for entry in prediction.top[:3]]
-
-    for lines in (by_curl, by_python):
-        parsed = [(int(line.split(":")[1]), float(line.split(":")[0])) for line in lines]
-        assert [index for index, _ in parsed] == [index for index, _ in streamed]
-        assert [score for _, score in parsed] == pytest.approx([score for _, score in streamed], abs=1e-4)
 
 
 def test_an_imported_model_with_2498_labels_predicts_in_the_stream(

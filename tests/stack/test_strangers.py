@@ -1,6 +1,6 @@
-"""Every door of the stack refuses another user of the machine, and each identity what its work does not need.
+"""Every door of the stack refuses another user of the machine.
 
-Identities at the broker are in test_strangers_at_kafka.py.
+What each identity may do is in test_strangers_at_store.py, test_strangers_at_kafka.py and test_triton_clients.py.
 """
 
 import contextlib
@@ -8,29 +8,21 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
-from functools import partial
 from pathlib import Path
 
 import grpc
+import psutil
 import pytest
-from botocore.exceptions import ClientError
-from pydantic import SecretStr
 
 from tests.paths import ROOT
 from tests.stack.stranger import call_grpc
-from tests.waiting import SCALE, wait_until
-from uncia.errors import DependencyDown, UnciaError
-from uncia.identities import MAILROOM, OPERATOR, PART_IDENTITIES, Identity, gateway_identity
+from tests.waiting import SCALE
 from uncia.infra.local import processes
-from uncia.infra.local.key_management import issue_gateway, revoke, rotate
 from uncia.infra.local.lifetime import stop_on_exit
+from uncia.infra.local.network import network_addresses
 from uncia.infra.local.security_checks import run_security_checks
 from uncia.infra.local.stack import Stack
 from uncia.serving.triton_access import key_headers
-from uncia.serving.triton_client import ModelControl, ModelHealth
-from uncia.settings import Settings
-from uncia.storage.object_store import AccessRefused, ObjectMissing, ObjectStore
 
 pytestmark = [
     pytest.mark.skipif(
@@ -51,7 +43,27 @@ HTTP = {
     "filer": [("GET", "/buckets/"), ("POST", "/buckets/camera-uploads/x.txt"), ("DELETE", "/buckets/camera-uploads")],
     "volume": [("GET", "/1,0123456789"), ("POST", "/1,0123456789"), ("DELETE", "/1,0123456789")],
     "s3": [("GET", "/camera-uploads"), ("PUT", "/camera-uploads/ridge/cam-1/x.jpg"), ("DELETE", "/camera-uploads")],
+    "seaweedfs_admin": [("GET", "/metrics"), ("GET", "/health"), ("GET", "/api/cluster/topology")],
+    "dashboard": [("GET", "/index.json"), ("GET", "/operations.json"), ("POST", "/review/decisions.json")],
 }
+
+
+def all_ports(stack: Stack) -> dict[str, tuple[str, int]]:
+    """Every address that the stack may listen at, and every one at which it does: a new part needs no line here."""
+    identity, network = stack.require_identity(), network_addresses(stack.settings())
+    ports = {name: ("127.0.0.1", port) for name, port in identity.all_ports.items()}
+    if network is not None:
+        ports |= {f"network {port}": (network.bind, port) for port in network.ports}
+    parts = {process.pid: process.part for process in processes.of_stack(identity.stack_id)}
+    listening = {
+        (connection.laddr.ip.removeprefix("::ffff:"), connection.laddr.port): parts[connection.pid]
+        for connection in psutil.net_connections("tcp")
+        if connection.status == psutil.CONN_LISTEN and connection.pid in parts and connection.laddr
+    }
+    assert listening.keys() & set(ports.values()), "the stack runs"
+    return ports | {
+        f"{part} {address[1]}": address for address, part in listening.items() if address not in ports.values()
+    }
 
 
 @pytest.fixture(scope="module")
@@ -73,6 +85,7 @@ def attempts(stack: Stack) -> dict[str, str]:
         "sockets": [
             str(path) for folder in (runtime_dir, identity.triton_dir) for path in folder.iterdir() if path.is_socket()
         ],
+        "ports": all_ports(stack),
         "http": {name: (identity.ports[name], requests) for name, requests in HTTP.items()},
         "grpc": {name: (identity.ports[name], method) for name, method in GRPC.items()},
         "kafka": {name: identity.ports[name] for name in ("kafka", "kafka_internal", "kafka_controller")},
@@ -94,7 +107,9 @@ def attempts(stack: Stack) -> dict[str, str]:
     return outcomes
 
 
-def test_another_user_is_refused_at_every_door(attempts: dict[str, str]) -> None:
+def test_another_user_is_refused_at_every_door(attempts: dict[str, str], stack: Stack) -> None:
+    for name in stack.require_identity().all_ports:
+        assert {f"{name} GET /", f"{name} GET / by TLS"} <= attempts.keys()
     assert {name: outcome for name, outcome in attempts.items() if not outcome.startswith("refused")} == {}
 
 
@@ -147,172 +162,6 @@ def test_triton_listens_on_no_port(stack: Stack) -> None:
             held |= {str(link.readlink()) for link in Path(f"/proc/{pid}/fd").iterdir()}
     assert pids
     assert not held & listening
-
-
-def store_of(stack: Stack, identity: Identity) -> ObjectStore:
-    credential = stack.require_keys().credentials[identity.name]
-    keys = {"s3_access_key": credential.access_key, "s3_secret_key": SecretStr(credential.secret_key)}
-    return ObjectStore(stack.settings().model_copy(update=keys), attempts=1)
-
-
-@pytest.fixture
-def photograph_key(admin_store: ObjectStore, settings: Settings, station: str) -> Iterator[str]:
-    """The key of a stored object that is no photograph, so that nothing follows from it."""
-    key = f"{station}/cam/kept.txt"
-    admin_store.put(settings.bucket, key, b"kept", content_type="text/plain")
-    yield key
-    assert admin_store.get(settings.bucket, key, max_bytes=10) == b"kept"
-
-
-READERS = [identity for identity in PART_IDENTITIES.values() if identity.store and identity != MAILROOM]
-
-
-@pytest.mark.parametrize("identity", READERS, ids=lambda identity: identity.name)
-def test_a_part_reads_photographs_and_changes_none(
-    stack: Stack, settings: Settings, photograph_key: str, identity: Identity
-) -> None:
-    bucket, store = settings.bucket, store_of(stack, identity)
-    try:
-        assert store.get(bucket, photograph_key, max_bytes=10) == b"kept"
-        store.check_bucket(bucket)
-        with pytest.raises(AccessRefused):
-            store.put(bucket, photograph_key, b"changed", content_type="text/plain")
-        with pytest.raises(AccessRefused):
-            store.delete(bucket, photograph_key)
-    finally:
-        store.close()
-
-
-def test_the_mailroom_which_uploads_photographs_deletes_and_lists_none(
-    stack: Stack, settings: Settings, photograph_key: str
-) -> None:
-    with contextlib.closing(store_of(stack, MAILROOM)) as store:
-        with pytest.raises(AccessRefused):
-            store.delete(settings.bucket, photograph_key)
-        with pytest.raises(AccessRefused):
-            store.check_bucket(settings.bucket)
-
-
-@pytest.mark.parametrize("identity", [PART_IDENTITIES["crops"], PART_IDENTITIES["explain"]], ids=lambda one: one.name)
-def test_crops_and_explanations_are_stored_and_deleted_below_their_own_prefix(
-    stack: Stack, settings: Settings, station: str, identity: Identity
-) -> None:
-    prefix = next(right.prefix for right in identity.store if right.prefix)
-    store, key = store_of(stack, identity), f"{prefix}{station}/cam/crp-{'0' * 24}.txt"
-    try:
-        store.put(settings.bucket, key, b"x", content_type="text/plain")
-        store.delete(settings.bucket, key)
-        with pytest.raises(ObjectMissing):
-            store.get(settings.bucket, key, max_bytes=10)
-    finally:
-        store.close()
-
-
-def test_the_operator_deletes_nothing_and_changes_no_bucket(
-    stack: Stack, settings: Settings, photograph_key: str
-) -> None:
-    store = store_of(stack, OPERATOR)
-    try:
-        with pytest.raises(AccessRefused):
-            store.delete(settings.bucket, photograph_key)
-        changes = (
-            partial(
-                store.client.put_bucket_versioning,
-                Bucket=settings.bucket,
-                VersioningConfiguration={"Status": "Suspended"},
-            ),
-            partial(store.client.delete_bucket, Bucket=settings.bucket),
-            partial(store.client.create_bucket, Bucket="another-bucket"),
-        )
-        for change in changes:
-            with pytest.raises(ClientError, match="AccessDenied"):
-                change()
-    finally:
-        store.close()
-
-
-def test_a_gateway_reaches_its_own_station_alone_and_a_revoked_one_nothing(
-    stack: Stack, settings: Settings, photograph_key: str, station: str
-) -> None:
-    own = f"{station}-gateway"
-    issue_gateway(stack, own)
-    identity, bucket, key = gateway_identity(own), settings.bucket, f"{own}/cam/x.txt"
-    store = store_of(stack, identity)
-    store.put(bucket, key, b"mine", content_type="text/plain")
-    assert store.get(bucket, key, max_bytes=10) == b"mine"
-    for refused in (
-        lambda: store.get(bucket, photograph_key, max_bytes=10),
-        lambda: store.put(bucket, photograph_key, b"changed", content_type="text/plain"),
-        lambda: store.delete(bucket, key),
-        lambda: store.check_bucket(bucket),
-    ):
-        with pytest.raises(AccessRefused):
-            refused()
-
-    rotate(stack, identity.name)
-    assert refused_soon(store, bucket, key)
-    rotated = store_of(stack, identity)
-    assert rotated.get(bucket, key, max_bytes=10) == b"mine"
-    revoke(stack, identity.name)
-    assert refused_soon(rotated, bucket, key)
-    store.close()
-    rotated.close()
-
-
-def test_what_a_gateway_replaces_is_kept_as_a_version_that_no_working_key_deletes(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    monkeypatch.setenv("UNCIA_KEEP_VERSIONS", "true")
-    stack = Stack(tmp_path / "stack")
-    try:
-        stack.up(("seaweedfs",))
-        check_versions_are_kept(stack)
-    finally:
-        stack.down()
-
-
-def check_versions_are_kept(stack: Stack) -> None:
-    issue_gateway(stack, "ridge")
-    bucket, key = stack.settings().bucket, "ridge/cam/x.txt"
-    stores = {identity.name: store_of(stack, identity) for identity in (gateway_identity("ridge"), OPERATOR)}
-    for content in (b"photograph", b"rubbish"):
-        stores["gateway-ridge"].put(bucket, key, content, content_type="text/plain")
-    admin = ObjectStore(stack.admin_settings())
-    first = list(admin.versions(bucket, key))[-1]
-    for store in stores.values():
-        for version in ({}, {"VersionId": first.version_id}):
-            with pytest.raises(ClientError, match="AccessDenied"):
-                store.client.delete_object(Bucket=bucket, Key=key, **version)
-    kept = admin.read(bucket, key, max_bytes=100, version_id=first.version_id)
-    assert kept.data == b"photograph"
-    for store in (*stores.values(), admin):
-        store.close()
-
-
-def refused_soon(store: ObjectStore, bucket: str, key: str) -> bool:
-    """The store reads its file of identities within moments."""
-
-    def refused() -> bool:
-        try:
-            store.get(bucket, key, max_bytes=10)
-        except AccessRefused:
-            return True
-        except UnciaError:
-            return False
-        return False
-
-    return wait_until(refused, 20, "the key to be refused")
-
-
-def test_the_inference_key_loads_no_model_and_no_key_infers_nothing(stack: Stack, settings: Settings) -> None:
-    with ModelControl(settings.model_copy(update={"triton_control_key": None})) as control:
-        assert control.probe(settings.model).healthy
-        with pytest.raises(DependencyDown, match="UNCIA_TRITON_CONTROL_KEY"):
-            control.load(settings.model)
-        with pytest.raises(DependencyDown, match="UNCIA_TRITON_CONTROL_KEY"):
-            control.list_served()
-    with ModelControl(settings.model_copy(update={"triton_inference_key": None})) as control:
-        assert control.probe(settings.model).health is ModelHealth.FAILING
 
 
 def test_doctor_finds_every_door_closed(stack: Stack) -> None:

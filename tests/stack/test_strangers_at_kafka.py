@@ -1,21 +1,28 @@
 """The stack's broker permits each identity what its row of the topology says, and nothing else."""
 
+import contextlib
 import os
 import uuid
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from kafka.errors import GroupAuthorizationFailedError, KafkaError, TopicAuthorizationFailedError
+from kafka.errors import (
+    ClusterAuthorizationFailedError,
+    GroupAuthorizationFailedError,
+    KafkaError,
+    TopicAuthorizationFailedError,
+)
 
 from tests.stack.result_consumer import messages_of_uncia
-from tests.waiting import wait_until
+from tests.waiting import SCALE, wait_until
 from uncia.access import BrokerRight
 from uncia.errors import DependencyDown
 from uncia.events import BurstResolved
 from uncia.identities import (
     OPERATOR,
     PART_IDENTITIES,
+    PERSONS,
     Identity,
     Role,
     gateway_identity,
@@ -28,7 +35,15 @@ from uncia.kafka.broker import create_topics, existing_topics, read_topics
 from uncia.kafka.connection import client_options, connect_admin, connect_consumer, connect_producer
 from uncia.kafka.refusal import refusal
 from uncia.settings import Settings
-from uncia.topics import BURST_RESOLVED, CHANGELOGS, CLOCK_STATE, DEPLOYMENT_CHANGED, STORAGE_CHANGED, TOPICS
+from uncia.topics import (
+    BURST_RESOLVED,
+    CHANGELOGS,
+    CLOCK_STATE,
+    DEPLOYMENT_CHANGED,
+    IMAGE_EXPLAINED,
+    STORAGE_CHANGED,
+    TOPICS,
+)
 
 pytestmark = pytest.mark.skipif(
     os.environ.get("UNCIA_TEST_STACK", "embedded") != "embedded", reason="about the embedded stack alone"
@@ -48,6 +63,14 @@ def settings_of(stack: Stack, identity: Identity) -> Settings:
 @pytest.fixture(scope="module")
 def subscriber(stack: Stack) -> Identity:
     identity = person_identity(Role.SUBSCRIBER, f"office-{uuid.uuid4().hex[:8]}")
+    issue(stack, identity)
+    return identity
+
+
+@pytest.fixture(scope="module", params=PERSONS)
+def person(stack: Stack, request: pytest.FixtureRequest) -> Identity:
+    """A person of each role, with a key."""
+    identity = person_identity(request.param, f"person-{uuid.uuid4().hex[:8]}")
     issue(stack, identity)
     return identity
 
@@ -82,16 +105,17 @@ def test_a_part_may_do_with_the_topics_what_its_row_says(stack: Stack, identity:
     assert permitted(settings) == expected(identity, settings)
 
 
-def test_a_subscriber_sees_the_results_alone(stack: Stack, subscriber: Identity) -> None:
-    settings = settings_of(stack, subscriber)
-    assert permitted(settings) == expected(subscriber, settings)
-    assert DEPLOYMENT_CHANGED.name not in existing_topics(settings)
+def test_a_person_may_do_with_the_topics_what_the_role_says(stack: Stack, person: Identity) -> None:
+    settings = settings_of(stack, person)
+    assert permitted(settings) == expected(person, settings)
+    if BrokerRight.INSPECT not in person.broker:
+        assert (DEPLOYMENT_CHANGED.name in existing_topics(settings)) == (DEPLOYMENT_CHANGED in person.reads)
 
 
-def test_a_subscriber_reads_verdicts_in_groups_of_its_own_name(stack: Stack, subscriber: Identity) -> None:
-    settings = settings_of(stack, subscriber)
+def test_a_person_reads_verdicts_in_groups_of_its_own_name(stack: Stack, person: Identity) -> None:
+    settings = settings_of(stack, person)
     topic = BURST_RESOLVED.full_name(settings)
-    for group, refused in ((f"{subscriber.name}-map", False), ("uncia-catalogue", True)):
+    for group, refused in ((f"{person.name}-map", False), ("uncia-catalogue", True)):
         consumer = connect_consumer(settings, group_id=group, enable_auto_commit=False)
         try:
             consumer.subscribe([topic])
@@ -102,6 +126,34 @@ def test_a_subscriber_reads_verdicts_in_groups_of_its_own_name(stack: Stack, sub
                 wait_until(lambda: consumer.poll(timeout_ms=100) or consumer.assignment(), 20, "partitions")  # noqa: B023
         finally:
             consumer.close()
+
+
+def test_what_a_person_does_beyond_the_role_is_refused(
+    stack: Stack, settings: Settings, person: Identity, guest: Identity
+) -> None:
+    """A worker's event is forged, a topic deleted, and a right granted."""
+    from kafka.admin import ACL, ACLOperation, ACLPermissionType, ResourcePattern, ResourceType
+
+    own = settings_of(stack, person)
+    forged = next(topic for topic in (BURST_RESOLVED, IMAGE_EXPLAINED) if topic not in person.writes)
+    producer = connect_producer(own, acks="all")
+    try:
+        with pytest.raises(KafkaError, match="AuthorizationFailedError"):
+            producer.send(forged.full_name(settings), key=b"forged", value=b"{}").get(SCALE * 30)
+    finally:
+        producer.close()
+    admin: Any = connect_admin(own)
+    positions = ResourcePattern(ResourceType.TOPIC, DEPLOYMENT_CHANGED.full_name(settings))
+    try:
+        answer = admin.delete_topics([BURST_RESOLVED.full_name(settings)], raise_errors=False)
+        assert [topic["error_code"] for topic in answer["topics"]] == [TopicAuthorizationFailedError.errno]
+        right = ACL(f"User:{guest.name}", "*", ACLOperation.READ, ACLPermissionType.ALLOW, positions)
+        with contextlib.suppress(ClusterAuthorizationFailedError):
+            assert not admin.create_acls([right])["succeeded"]
+    finally:
+        admin.close()
+    assert BURST_RESOLVED.full_name(settings) in existing_topics(settings)
+    assert DEPLOYMENT_CHANGED.name not in existing_topics(settings_of(stack, guest))
 
 
 @pytest.mark.parametrize("name", ["subscriber", "predict", "object-store"])

@@ -1,5 +1,7 @@
 """Reads and writes objects of any S3 store. Use one client per process; it is thread-safe, as boto3's clients are."""
 
+import base64
+import hashlib
 import re
 from collections.abc import Iterator, Mapping
 from contextlib import closing
@@ -346,9 +348,18 @@ class ObjectStore:
         `ObjectUnreadable` (no key that the store takes) or `DependencyDown`.
         """
         condition = {} if replaces is None else {"IfMatch": f'"{replaces}"'} if replaces else {"IfNoneMatch": "*"}
+        # SeaweedFS 4.48 does not compare the content with the hash in the signature. Without this header, which is
+        # signed too, a person who reads the request could send it again with other content.
+        digest = base64.b64encode(hashlib.md5(data, usedforsecurity=False).digest()).decode()
         try:
             answer = self.client.put_object(
-                Bucket=bucket, Key=key, Body=data, ContentType=content_type, Metadata=dict(metadata or {}), **condition
+                Bucket=bucket,
+                Key=key,
+                Body=data,
+                ContentMD5=digest,
+                ContentType=content_type,
+                Metadata=dict(metadata or {}),
+                **condition,
             )
         except _STORE_ERRORS as error:
             if condition and _code(error) in _UNCONDITIONAL:

@@ -44,6 +44,11 @@ def test_the_port_ten_thousand_above_the_admin_port_is_free_too() -> None:
     assert {admin, admin + 10_000} <= set(refused)
 
 
+def test_all_ports_of_a_stack_include_the_one_at_a_distance(tmp_path: Path) -> None:
+    identity = ensure_identity(tmp_path, tmp_path / "short")
+    assert set(identity.all_ports.values()) == {*identity.ports.values(), identity.ports["seaweedfs_admin"] + 10_000}
+
+
 def test_without_a_free_port_an_error_is_raised() -> None:
     with pytest.raises(StackError, match="no free port"):
         assign_ports({}, lambda port: False)
