@@ -1,4 +1,6 @@
-"""What a part may do beyond its topics: with objects in the store, at Triton, and at the broker.
+"""Who may do what, as far as it does not follow from the topics: the rights of parts and of accounts.
+
+A part has rights to objects in the store, at Triton, and at the broker; an account has those of its role on pages.
 
 A row of `uncia.topology.PARTS` lists these rights next to the part's topics, and `uncia.identities` derives an identity
 from each row.
@@ -7,7 +9,16 @@ from each row.
 from dataclasses import dataclass
 from enum import StrEnum
 
-__all__ = ["READ_ALL", "BrokerRight", "StoreAction", "StoreRight", "TritonRight"]
+__all__ = [
+    "ACCOUNT_RIGHTS",
+    "READ_ALL",
+    "AccountRole",
+    "BrokerRight",
+    "PageRight",
+    "StoreAction",
+    "StoreRight",
+    "TritonRight",
+]
 
 
 class StoreAction(StrEnum):
@@ -61,3 +72,37 @@ class BrokerRight(StrEnum):
     """Describe all topics and all consumer groups, with their offsets; no message is read."""
     REPLAY = "replay"
     """Create, read, write and delete topics and consumer groups of replays and shadows."""
+
+
+class AccountRole(StrEnum):
+    """Roles of the dashboard's accounts. Keys of the same name (`uncia.identities`) are for their programs."""
+
+    VIEWER = "viewer"
+    RANGER = "ranger"
+    """A person in the field."""
+    REVIEWER = "reviewer"
+    OPERATOR = "operator"
+    ADMIN = "admin"
+
+
+class PageRight(StrEnum):
+    """What a page or an action of the dashboard requires."""
+
+    VIEW = "view"
+    REVIEW = "review"
+    """Decide on bursts, and request explanations."""
+    OPERATE = "operate"
+    """See workers, lags and dead letters; retry and drop these."""
+    ADMINISTER = "administer"
+    """Manage accounts."""
+    EXACT_POSITIONS = "exact-positions"
+    """See where a camera is to the metre."""
+
+
+ACCOUNT_RIGHTS: dict[AccountRole, frozenset[PageRight]] = {
+    AccountRole.VIEWER: frozenset({PageRight.VIEW}),
+    AccountRole.RANGER: frozenset({PageRight.VIEW, PageRight.EXACT_POSITIONS}),
+    AccountRole.REVIEWER: frozenset({PageRight.VIEW, PageRight.REVIEW}),
+    AccountRole.OPERATOR: frozenset({PageRight.VIEW, PageRight.REVIEW, PageRight.OPERATE, PageRight.EXACT_POSITIONS}),
+    AccountRole.ADMIN: frozenset(PageRight),
+}

@@ -389,6 +389,7 @@ TEXT: dict[str, str] = {
     "numbers.from.deployment": "deployments",
     "numbers.from.photographs": "first to last photograph",
     "role.viewer": "viewer",
+    "role.ranger": "ranger",
     "role.reviewer": "reviewer",
     "role.operator": "operator",
     "role.admin": "admin",

@@ -1,41 +1,13 @@
-"""Roles, and what each may do; pure."""
+"""The account that sends a request, and what it may do; pure. `uncia.access` has the table of roles and rights."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from enum import StrEnum
+
+from uncia.access import ACCOUNT_RIGHTS
+from uncia.access import AccountRole as Role
+from uncia.access import PageRight as Right
 
 __all__ = ["Caller", "Right", "Role"]
-
-
-class Role(StrEnum):
-    """Roles of accounts; each may do what the ones before it may."""
-
-    VIEWER = "viewer"
-    REVIEWER = "reviewer"
-    OPERATOR = "operator"
-    ADMIN = "admin"
-
-
-class Right(StrEnum):
-    """What a page or an action requires."""
-
-    VIEW = "view"
-    REVIEW = "review"
-    """Decide on bursts, and request explanations."""
-    OPERATE = "operate"
-    """See workers, lags and dead letters; retry and drop these."""
-    ADMINISTER = "administer"
-    """Manage accounts."""
-    EXACT_POSITIONS = "exact-positions"
-    """See where a camera is to the metre."""
-
-
-_RIGHTS: dict[Role, frozenset[Right]] = {
-    Role.VIEWER: frozenset({Right.VIEW}),
-    Role.REVIEWER: frozenset({Right.VIEW, Right.REVIEW}),
-    Role.OPERATOR: frozenset({Right.VIEW, Right.REVIEW, Right.OPERATE, Right.EXACT_POSITIONS}),
-    Role.ADMIN: frozenset(Right),
-}
 
 
 @dataclass(frozen=True)
@@ -50,7 +22,7 @@ class Caller:
 
     def may(self, right: Right) -> bool:
         """Whether the role has the right."""
-        return right in _RIGHTS[self.role]
+        return right in ACCOUNT_RIGHTS[self.role]
 
     def may_see(self, station: str) -> bool:
         """Whether this account may see a station, its cameras and its pictures."""
