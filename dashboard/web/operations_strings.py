@@ -5,6 +5,7 @@ __all__ = ["OPERATIONS"]
 OPERATIONS: dict[str, str] = {
     "operations.title": "Operations",
     "operations.workers": "Workers",
+    "operations.stopped": "not running",
     "operations.worker": "worker",
     "operations.does": "does",
     "operations.lag": "waiting",

@@ -24,7 +24,7 @@ from uncia.kafka.connection import connect_admin, connect_consumer
 from uncia.settings import Settings
 from uncia.storage.object_store import ObjectStore
 from uncia.topics import CLOCK_JUDGED, DEAD_LETTER, DEAD_LETTER_SETTLED, FRAME_LATE, IMAGE_PREDICTED, TOPICS, Topic
-from uncia.topology import consumers
+from uncia.topology import WORKERS, consumers
 
 RECENT_S = 300
 """Latency covers the predictions of this many recent seconds."""
@@ -62,10 +62,25 @@ class Latency:
 
 
 @dataclass(frozen=True)
+class ConsumerGroup:
+    """A consumer group of one part."""
+
+    name: str
+    worker: str
+    state: str
+    """As Kafka names it, such as `Stable`; empty where the broker does not say."""
+
+
+_WITHOUT_MEMBERS = ("Empty", "Dead")
+
+
+@dataclass(frozen=True)
 class StreamStatus:
     """The stream's part of `uncia status`. With `problem`, nothing could be read and all other fields are empty."""
 
     lag: tuple[Lag, ...] = ()
+    stopped: tuple[str, ...] = ()
+    """Workers that have run, and of which no process runs now: their consumer groups have no member."""
     latency: tuple[Latency, ...] = ()
     late_frames: int = 0
     dead_letters: int = 0
@@ -101,7 +116,8 @@ def stream_status(settings: Settings) -> StreamStatus:
         admin = connect_admin(settings, **limits)
         try:
             begins, ends = _offset_ranges(admin, settings)
-            committed = _committed_offsets(admin, settings)
+            groups = _groups(admin, settings)
+            committed = _committed_offsets(admin, groups)
         finally:
             admin.close()
         consumer = connect_consumer(settings, enable_auto_commit=False, **limits)
@@ -122,6 +138,7 @@ def stream_status(settings: Settings) -> StreamStatus:
 
     return StreamStatus(
         lag=tuple(lags(settings, committed, begins, ends)),
+        stopped=stopped_workers(groups),
         latency=latency,
         late_frames=message_count(FRAME_LATE),
         dead_letters=message_count(DEAD_LETTER) - settled,
@@ -184,13 +201,28 @@ def _offset_ranges(admin: KafkaAdminClient, settings: Settings) -> tuple[Offsets
     return {p: found.offset for p, found in begins.items()}, {p: found.offset for p, found in ends.items()}
 
 
-def _committed_offsets(admin: KafkaAdminClient, settings: Settings) -> dict[str, Offsets]:
-    """Committed offsets of the workers' consumer groups, by worker."""
+def stopped_workers(groups: Iterable[ConsumerGroup]) -> tuple[str, ...]:
+    """The workers whose groups have no member. Services keep offsets in a group that they do not join."""
+    return tuple(group.worker for group in groups if group.state in _WITHOUT_MEMBERS and group.worker in WORKERS)
+
+
+def _groups(admin: KafkaAdminClient, settings: Settings) -> list[ConsumerGroup]:
+    """The consumer groups of Uncia's parts in this namespace."""
     prefix = f"{settings.namespace}.uncia-" if settings.namespace else "uncia-"
-    groups = [entry["group_id"] for entry in admin.list_groups() if entry["group_id"].startswith(prefix)]
-    found = admin.list_group_offsets(groups) if groups else {}
+    return [
+        # Brokers before version 2.6 state nothing.
+        ConsumerGroup(entry["group_id"], entry["group_id"].removeprefix(prefix), entry.get("group_state") or "")
+        for entry in admin.list_groups()
+        if entry["group_id"].startswith(prefix)
+    ]
+
+
+def _committed_offsets(admin: KafkaAdminClient, groups: Sequence[ConsumerGroup]) -> dict[str, Offsets]:
+    """Committed offsets by worker."""
+    workers = {group.name: group.worker for group in groups}
+    found = admin.list_group_offsets(list(workers)) if workers else {}
     return {
-        group.removeprefix(prefix): {part: kept.offset for part, kept in offsets.items() if kept.offset >= 0}
+        workers[group]: {part: kept.offset for part, kept in offsets.items() if kept.offset >= 0}
         for group, offsets in found.items()
     }
 

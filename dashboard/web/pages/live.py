@@ -41,6 +41,8 @@ class WorkerLag(BaseModel):
 
     name: str
     lag: int
+    stopped: bool = False
+    """It has run, and no process of it runs now."""
 
 
 class RejectedFile(BaseModel):
@@ -99,7 +101,7 @@ def show_pipeline(context: Viewing) -> PipelinePage:
         lags[one.worker] = lags.get(one.worker, 0) + one.messages
     rejected = services.catalogue.rejections(_REJECTIONS, stations=context.caller.stations)
     return PipelinePage(
-        workers=[WorkerLag(name=name, lag=lag) for name, lag in lags.items()],
+        workers=[WorkerLag(name=name, lag=lag, stopped=name in status.stopped) for name, lag in lags.items()],
         problem=status.problem,
         rejections=[
             RejectedFile(

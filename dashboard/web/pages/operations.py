@@ -51,6 +51,8 @@ class WorkerState(BaseModel):
     description: str
     lag: dict[str, int]
     """Messages by topic."""
+    stopped: bool = False
+    """It has run, and no process of it runs now."""
 
 
 class DeadLetterPart(BaseModel):
@@ -184,6 +186,7 @@ def _stream(context: Context) -> OperationsPage:
             name=part.name,
             description=part.description,
             lag={one.topic: one.messages for one in status.lag if one.worker == part.name},
+            stopped=part.name in status.stopped,
         )
         for part in PARTS
         if part.kind in (Kind.WORKER, Kind.SERVICE)

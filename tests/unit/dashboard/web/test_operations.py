@@ -12,7 +12,7 @@ from tests.unit.dashboard.web.operations_data import LETTER, Letters, OneReplay,
 from uncia.dashboard.catalogue.tables import explanations
 from uncia.dashboard.web.accounts.roles import Role
 from uncia.dashboard.web.services import Services
-from uncia.kafka.stream_status import StreamStatus
+from uncia.kafka.stream_status import Lag, StreamStatus
 
 ADDRESSES = ("/operations", "/operations/dead-letters/0:17", "/operations/replays/trial")
 ACTIONS: tuple[tuple[str, dict[str, str]], ...] = (
@@ -74,6 +74,16 @@ def test_every_form_asks_for_confirmation(letters: Letters, sign_in: SignIn) -> 
         forms = re.findall(r'<form method="post" action="/operations.*?</form>', html, re.DOTALL)
         assert forms, address
         assert all("data-confirm=" in form for form in forms)
+
+
+def test_a_worker_without_a_process_is_named(sign_in: SignIn, services: Services) -> None:
+    lag = (Lag("predict", "camera.image.uploaded.v1", 0), Lag("bursts", "camera.image.predicted.v1", 0))
+    services.read_status = lambda: StreamStatus(lag=lag, stopped=("predict",))
+    client = sign_in(Role.OPERATOR)
+    stopped = {one["name"]: one["stopped"] for one in client.get("/operations.json").json()["workers"]}
+    assert [name for name, one in stopped.items() if one] == ["predict"]
+    assert client.get("/operations").text.count("not running") == 1
+    assert client.get("/live/pipeline").text.count("not running") == 1
 
 
 def test_an_account_limited_to_stations_sees_and_changes_nothing_that_concerns_others(

@@ -8,7 +8,15 @@ from kafka import TopicPartition
 
 from uncia.infra.local.stream_table import stream_warnings
 from uncia.kafka import stream_status as stream
-from uncia.kafka.stream_status import Lag, StreamStatus, lags, latencies, stream_status
+from uncia.kafka.stream_status import (
+    ConsumerGroup,
+    Lag,
+    StreamStatus,
+    lags,
+    latencies,
+    stopped_workers,
+    stream_status,
+)
 from uncia.settings import Settings
 from uncia.topics import IMAGE_BACKFILLED, IMAGE_UPLOADED
 
@@ -41,6 +49,23 @@ def test_deleted_messages_are_not_counted_as_lag() -> None:
 
 def test_a_worker_that_never_ran_has_no_lag() -> None:
     assert list(lags(SETTINGS, {}, {}, {part(0): 10})) == []
+
+
+@pytest.mark.parametrize(
+    ("worker", "state", "stopped"),
+    [
+        ("predict", "Empty", True),
+        ("predict", "Dead", True),
+        ("predict", "Stable", False),
+        ("predict", "PreparingRebalance", False),
+        # An old broker does not say.
+        ("predict", "", False),
+        # A service keeps its offsets in a group that it does not join.
+        ("catalogue", "Empty", False),
+    ],
+)
+def test_a_worker_without_a_process_is_known_by_its_consumer_group(worker: str, state: str, stopped: bool) -> None:
+    assert stopped_workers([ConsumerGroup(f"uncia-{worker}", worker, state)]) == ((worker,) if stopped else ())
 
 
 def test_latency_is_reported_by_lane_live_first() -> None:
