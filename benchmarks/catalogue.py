@@ -1,15 +1,21 @@
-"""`python -m benchmarks.catalogue`: events folded per second, and the time of the dashboard's pages, on both databases.
+"""`python -m benchmarks.catalogue`: events folded per second, the time of the dashboard's pages, and exports.
 
 The events are plausible ones of a generator (`tests/unit/dashboard/catalogue/catalogue_data.py`), already in memory: no
 Kafka takes part. For the pages, the folded bursts are copied to other cameras and days until there are as many as
-wanted; the pages are fetched from the application in this process.
+wanted; the pages are fetched from the application in this process. The last fold and the exports are into and from
+the catalogue with the copies.
 """
 
 import json
+import os
+import re
+import shlex
+import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -65,6 +71,7 @@ def main(
     repeats: Annotated[int, typer.Option(min=2, help="Runs of each page, each with other values.")] = 40,
     kinds: Annotated[list[Kind] | None, typer.Option("--database", help="Default: both.")] = None,
     pages: Annotated[bool, typer.Option(help="Measure the pages, too.")] = True,
+    exports: Annotated[bool, typer.Option(help="Measure exports of all bursts, too.")] = False,
     seed: Annotated[int, typer.Option(help="Of the events and of the values in the queries.")] = 1,
 ) -> None:
     """Measure the fold and the pages; prints tables in Markdown, then one line of JSON."""
@@ -86,6 +93,14 @@ def main(
             results[kind.value] = {"folds": [asdict(fold) for fold in folds]}
             if pages:
                 results[kind.value] |= _pages(engine, Path(folder), wanted, repeats, seed)
+            if exports and not pages:
+                multiply(engine, wanted)
+            if exports:
+                results[kind.value]["exports"] = [asdict(_export(url, name, Path(folder))) for name in _EXPORTS]
+            if pages or exports:
+                newer = [log.append(_revised(event, 20)) for event in events]
+                results[kind.value]["folds"].append(asdict(_measure_fold(store, "beside the copies", newer)))
+                print(json.dumps({name: results[kind.value].get(name) for name in ("exports", "folds")}))
             engine.dispose()
     print(json.dumps(results))
 
@@ -99,10 +114,39 @@ def _database(kind: Kind, folder: Path) -> Iterator[URL]:
         yield server.url
 
 
-def _revised(event: Event) -> Event:
+@dataclass(frozen=True)
+class Export:
+    """One export of all bursts, by `uncia export` in a process of its own."""
+
+    format: str
+    seconds: float
+    peak_mb: float
+    """Most memory of the process at once."""
+
+
+_EXPORTS = ("csv", "camtrap-dp")
+
+
+def _export(url: URL, name: str, folder: Path) -> Export:
+    address = {"UNCIA_CATALOGUE_URL": url.render_as_string(hide_password=False)}
+    command = [sys.executable, "-m", "uncia", "export", name, str(folder / name)]
+    began, peak_kb = time.perf_counter(), 0
+    process = subprocess.Popen(command, env={**os.environ, **address}, stdout=subprocess.DEVNULL)
+    while process.poll() is None:
+        # Of the program after `exec`; `getrusage` counts this process's own pages, too.
+        with suppress(OSError):
+            text = Path(f"/proc/{process.pid}/status").read_text(encoding="ascii")
+            peak_kb = max([peak_kb, *map(int, re.findall(r"VmHWM:\s*(\d+)", text))])
+        time.sleep(0.05)
+    if process.returncode != 0:
+        raise RuntimeError(f"{shlex.join(command)} failed")
+    return Export(name, time.perf_counter() - began, peak_kb / 1024)
+
+
+def _revised(event: Event, by: int = 10) -> Event:
     """The event as it is published again later; bursts with a higher revision."""
     if isinstance(event, BurstResolved):
-        return event.model_copy(update={"revision": event.revision + 10, "status": BurstStatus.REVISED})
+        return event.model_copy(update={"revision": event.revision + by, "status": BurstStatus.REVISED})
     return event
 
 

@@ -50,7 +50,7 @@ class ExportPage(BaseModel):
 class ExportQuery(BurstQuery):
     """The bursts of an export, and its choices."""
 
-    exact: bool = Field(default=False, description="exact positions; needs the role operator")
+    exact: bool = Field(default=False, description="exact positions; needs the role ranger, operator or admin")
     title: str = Field(default="", max_length=200, description="title of the dataset (camtrap-dp, coco)")
     box_score: float | None = Field(
         default=None,
