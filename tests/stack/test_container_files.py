@@ -19,6 +19,7 @@ from kafka.errors import TopicAuthorizationFailedError
 from tests.free_ports import free_ports
 from tests.paths import ROOT
 from tests.stack.sign_in_broker import ended
+from tests.toolchains import system_programs
 from tests.waiting import wait_until
 from uncia.errors import DependencyDown, UnciaError
 from uncia.infra.docker import setup
@@ -253,6 +254,7 @@ def test_the_stores_inner_ports_require_its_certificate(store: Site, flag: str) 
 
 
 def test_the_health_check_of_the_store_passes_and_turns_syncing_on(store: Site) -> None:
+    system_programs("wget")  # the image has it
     master = f"127.0.0.1:{store.ports['master.port']}.{store.ports['master.port.grpc']}"
     _, check = COMPOSE["seaweedfs"]["healthcheck"]["test"]
     check = check.replace("seaweedfs:9333", master).replace("127.0.0.1:8333", f"127.0.0.1:{store.ports['s3.port']}")
