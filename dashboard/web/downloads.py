@@ -92,6 +92,7 @@ class Download:
         self._engine, self._parent, self._caller, self._ended = engine, parent, caller, ended
         self._kind, self._chosen, self._options = kind, chosen, options
         self._written, self._closed = threading.Event(), threading.Event()
+        self._counted = threading.Lock()
         self._folder: Path | None = None
         self._error: Exception | None = None
         threading.Thread(target=self._run, name="export", daemon=True).start()
@@ -110,6 +111,9 @@ class Download:
     def close(self) -> None:
         """Stop writing, if it is not complete, and remove the files. Does not wait for either."""
         self._closed.set()
+        if self._written.is_set():
+            # It was sent whole: the account may begin the next one at once.
+            self._end()
 
     def wait_for_first_bytes(self) -> None:
         """Wait until something was written. Raises what made the export fail."""
@@ -202,6 +206,11 @@ class Download:
             if self._error is not None and not isinstance(self._error, _Cancelled):
                 log.warning("export_failed", account=self._caller.name, error=str(self._error))
             self._written.set()
+            self._end()
+
+    def _end(self) -> None:
+        """Count it no more; the first call alone does so."""
+        if self._counted.acquire(blocking=False):
             self._ended(self._caller)
 
     def _step(self, _bursts: int) -> None:

@@ -165,6 +165,12 @@ def test_a_bounded_number_of_exports_run_at_once_and_one_of_an_account(
     start(0)
 
 
+def test_an_account_begins_the_next_export_as_soon_as_one_was_sent(start: Callable[[int], Download]) -> None:
+    for _ in range(20):
+        with start(0) as download:
+            assert b"".join(download.content())
+
+
 def test_an_export_whose_browser_is_gone_stops_and_leaves_nothing(
     start: Callable[[int], Download], tmp_path: Path
 ) -> None:
