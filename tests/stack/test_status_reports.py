@@ -18,6 +18,7 @@ from pydantic import SecretStr
 from tests.free_ports import free_port
 from tests.stack.conftest import KIND
 from tests.stack.dashboard_client import SignIn
+from tests.stack.result_consumer import messages_of_uncia
 from tests.waiting import SCALE, wait_until
 from uncia.camtrap.status_documents import status_key
 from uncia.events import DeadLetter, StatusReported, StatusSource
@@ -74,7 +75,7 @@ def mailroom(environment: dict[str, str], tmp_path: Path) -> Iterator[None]:
 
 def messages(settings: Settings, *topics: Topic) -> list[tuple[bytes | None, bytes | None]]:
     """The keys and values on topics up to now."""
-    found = read_topics(settings, topics, from_beginning=True, until_end=True)
+    found = messages_of_uncia(settings, *topics)
     return [(message.key, message.value) for message in found]
 
 
