@@ -2,6 +2,7 @@
 
 import json
 import os
+import shlex
 import sys
 import uuid
 from collections.abc import Callable
@@ -42,7 +43,7 @@ def needs_confluent_kafka(folder: Path) -> dict[str, str]:
 
 
 def needs_kafkajs(folder: Path) -> dict[str, str]:
-    (folder / "node").write_text(f'#!/bin/sh\nexec {" ".join(map(str, node()))} "$@"\n')
+    (folder / "node").write_text(f'#!/bin/sh\nexec {shlex.join(map(str, node()))} "$@"\n')
     packages = npm_packages(EXAMPLES / "subscriber-js" / "package.json")
     return {"NODE_PATH": str(packages / "node_modules")}
 
