@@ -99,7 +99,7 @@ def main(
                 results[kind.value]["exports"] = [asdict(_export(url, name, Path(folder))) for name in _EXPORTS]
             if pages or exports:
                 newer = [log.append(_revised(event, 20)) for event in events]
-                results[kind.value]["folds"].append(asdict(_measure_fold(store, "beside the copies", newer)))
+                results[kind.value]["folds"].append(asdict(_measure_fold(store, "with the copies", newer)))
                 print(json.dumps({name: results[kind.value].get(name) for name in ("exports", "folds")}))
             engine.dispose()
     print(json.dumps(results))

@@ -13,6 +13,7 @@ from rich.text import Text
 
 from uncia.camtrap.names import camera_matches
 from uncia.camtrap.taxonomy import Taxonomy
+from uncia.commands.skipped_messages import report_skipped
 from uncia.errors import PermanentError
 from uncia.events import AlertRaised, AlertState, BurstResolved
 from uncia.kafka.broker import Message, read_topics
@@ -121,7 +122,7 @@ def _verdicts() -> Iterator[tuple[Message, BurstResolved]]:
             if message.value is not None:
                 yield message, BurstResolved.from_bytes(message.value)
         except PermanentError as error:
-            plain_console(stderr=True).print(f"skipped {message.topic} {message.partition}:{message.offset}: {error}")
+            report_skipped(message, error)
 
 
 def _print(alerts: list[AlertRaised]) -> None:

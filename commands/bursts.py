@@ -11,6 +11,7 @@ from rich.text import Text
 
 from uncia.camtrap.deployments import Deployments
 from uncia.camtrap.names import camera_matches
+from uncia.commands.skipped_messages import report_skipped
 from uncia.dashboard.bursts.explain import BurstExplanation, explain_burst
 from uncia.dashboard.bursts.independence import count_detections, rules_lookup
 from uncia.dashboard.page_parts.verdict_text import describe_evidence, describe_verdict
@@ -38,7 +39,7 @@ def _bursts() -> Iterator[BurstResolved]:
             if message.value is not None:
                 yield BurstResolved.from_bytes(message.value)
         except PermanentError as error:
-            plain_console(stderr=True).print(f"skipped {message.topic} {message.partition}:{message.offset}: {error}")
+            report_skipped(message, error)
 
 
 def _predictions(frames: dict[str, BurstFrame]) -> dict[str, ImagePredicted]:

@@ -8,6 +8,7 @@ from rich.live import Live
 from rich.table import Table
 
 from uncia.camtrap.names import camera_matches
+from uncia.commands.skipped_messages import report_skipped
 from uncia.dashboard.watch.rows import render_line, to_row
 from uncia.errors import PermanentError
 from uncia.events import BurstResolved, BurstStatus
@@ -57,7 +58,7 @@ def _read_bursts(from_beginning: bool, until_end: bool, camera: str) -> Iterator
         try:
             burst = BurstResolved.from_bytes(message.value)
         except PermanentError as error:
-            plain_console(stderr=True).print(f"skipped {message.topic} {message.partition}:{message.offset}: {error}")
+            report_skipped(message, error)
             continue
         if camera_matches(camera, burst.camera):
             yield burst

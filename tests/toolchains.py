@@ -80,24 +80,23 @@ def java_compiler() -> JavaCompiler:
 
 def maven_archive(artifact: str) -> Path:
     """The folder with the content of a `tar.gz` artifact of a Maven repository, `group:name:version:tar.gz:all`."""
-    if shutil.which("mvn") is None:
-        pytest.skip("Maven is not installed")
 
-    def install(folder: Path) -> None:
-        copy = ["mvn", "--batch-mode", "--quiet", "dependency:copy", f"-Dartifact={artifact}"]
-        try:
-            run_tool([*copy, f"-DoutputDirectory={folder}"], f"Maven could not fetch {artifact}")
-        except StackError as error:
-            pytest.skip(str(error))
+    def unpack(folder: Path) -> None:
         (archive,) = folder.glob("*.tar.gz")
         run(["tar", "--extract", "--gzip", f"--file={archive}", f"--directory={folder}"])
         archive.unlink()
 
-    return _installed(artifact.split(":")[1], digest(artifact), install)
+    return _maven_artifact(artifact, unpack)
 
 
 def maven_jar(artifact: str) -> Path:
     """The jar of an artifact of a Maven repository, `group:name:version`, without those that it needs."""
+    (jar,) = _maven_artifact(artifact).glob("*.jar")
+    return jar
+
+
+def _maven_artifact(artifact: str, finish: Callable[[Path], None] = lambda folder: None) -> Path:
+    """The folder with one artifact of a Maven repository, after `finish`."""
     if shutil.which("mvn") is None:
         pytest.skip("Maven is not installed")
 
@@ -107,9 +106,9 @@ def maven_jar(artifact: str) -> Path:
             run_tool([*copy, f"-DoutputDirectory={folder}"], f"Maven could not fetch {artifact}")
         except StackError as error:
             pytest.skip(str(error))
+        finish(folder)
 
-    (jar,) = _installed(artifact.split(":")[1], digest(artifact), install).glob("*.jar")
-    return jar
+    return _installed(artifact.split(":")[1], digest(artifact), install)
 
 
 def node() -> list[str | Path]:

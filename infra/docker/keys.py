@@ -3,14 +3,14 @@
 Paths are those of the service in `docker-compose.yml`: /keys/own has all keys, /keys/NAME is the volume of a service.
 """
 
-import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from uncia.errors import StackError, UnciaError
+from uncia.errors import StackError
 from uncia.identities import OPERATOR, Identity, identity_named
+from uncia.infra.docker.command_line import run
 from uncia.infra.docker.container_files import Addresses, setting_files, write_container_files
 from uncia.infra.local.credentials import (
     ALWAYS_DRAWN,
@@ -118,13 +118,5 @@ def _identity(name: str) -> Identity:
     return found
 
 
-def main() -> None:
-    """Run a command; exit status 1 and a sentence on standard error where it fails."""
-    try:
-        app()
-    except UnciaError as error:
-        sys.exit(str(error))
-
-
 if __name__ == "__main__":
-    main()
+    run(app)

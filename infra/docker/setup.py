@@ -4,14 +4,14 @@
 creates the buckets. Both change nothing that exists as it should, and sign in as administrators.
 """
 
-import sys
 import tempfile
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from uncia.errors import StackError, UnciaError
+from uncia.errors import StackError
+from uncia.infra.docker.command_line import run
 from uncia.infra.local.credentials import read_keys
 from uncia.infra.local.kafka_access import grant_access
 from uncia.kafka.broker import create_topics
@@ -49,13 +49,5 @@ def buckets() -> None:
     echo(f"the buckets {', '.join((settings.bucket, *settings.own_buckets))} exist")
 
 
-def main() -> None:
-    """Run a command; exit status 1 and a sentence on standard error where it fails."""
-    try:
-        app()
-    except UnciaError as error:
-        sys.exit(str(error))
-
-
 if __name__ == "__main__":
-    main()
+    run(app)

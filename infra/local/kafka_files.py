@@ -95,7 +95,7 @@ logger.signin.level=info
 
 @dataclass(frozen=True)
 class Listener:
-    """An address on which the broker listens, and the one that it tells its clients to connect to, `host:port`."""
+    """An address on which the broker listens, and the one that it advertises to its clients, `host:port`."""
 
     listen: str
     advertised: str

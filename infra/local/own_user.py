@@ -1,6 +1,6 @@
 """Runs a command as a user of its own, who cannot read what the stack's user reads: for Triton, where that is root.
 
-A model is a program, so whoever adds one runs code in Triton. As another user this code reads no key of the stack. The
+A model is a program: adding one runs its code in Triton. As another user this code reads no key of the stack. The
 folders that the command needs are often below ones that only root may enter, such as a clone in `/root`, or the stack's
 own folder. Therefore the process first gets a view of the file system of its own (a mount namespace): each closed
 folder is empty there, but for what the command needs. Then it drops all rights of root.

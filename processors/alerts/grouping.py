@@ -16,6 +16,7 @@ from uncia.events import AlertBurst, AlertRaised, AlertState, BurstResolved, Bur
 from uncia.processors.alerts.rule_index import RuleIndex
 from uncia.processors.alerts.rules import Found, Rule, Shown
 from uncia.processors.alerts.summary import summary_of
+from uncia.processors.faust_runtime.stored_state import LogPosition
 
 __all__ = ["KEPT", "MOST_ALERTS", "MOST_BURSTS", "CameraAlerts", "apply"]
 
@@ -31,17 +32,11 @@ _ZONES = timedelta(hours=14)
 
 
 @dataclass
-class CameraAlerts:
+class CameraAlerts(LogPosition):
     """The alerts of one camera that can still change: the last event of each."""
 
     alerts: dict[str, AlertRaised] = field(default_factory=dict)
     """By id, in the order in which they were raised."""
-    offset: int = -1
-    logged_ms: int = -1
-
-    def includes(self, offset: int, logged_ms: int) -> bool:
-        """Whether the state includes this message. A topic that was created again counts from 0, at later times."""
-        return offset <= self.offset and logged_ms <= self.logged_ms
 
 
 def apply(state: CameraAlerts, burst: BurstResolved, rules: RuleIndex, logged_at: datetime) -> list[AlertRaised]:
@@ -152,10 +147,10 @@ def _publish(state: CameraAlerts, alert: AlertRaised, bursts: Iterable[AlertBurs
 
 
 def _forget(state: CameraAlerts, logged_at: datetime) -> None:
-    old = [name for name, alert in state.alerts.items() if logged_at - alert.updated_at > KEPT]
-    by_change = sorted(state.alerts, key=lambda name: state.alerts[name].updated_at)
-    for name in {*old, *by_change[: max(0, len(by_change) - MOST_ALERTS)]}:
+    for name in [name for name, alert in state.alerts.items() if logged_at - alert.updated_at > KEPT]:
         del state.alerts[name]
+    while len(state.alerts) > MOST_ALERTS:
+        del state.alerts[min(state.alerts, key=lambda name: state.alerts[name].updated_at)]
 
 
 def _entry(burst: BurstResolved, seen: Shown, found: Found | None) -> AlertBurst:

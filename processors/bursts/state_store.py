@@ -15,14 +15,12 @@ A record begins with the version of its layout. One from a newer version is refu
 is written, and stays unchanged.
 """
 
-import zlib
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from pydantic import TypeAdapter
 
-from uncia.errors import UnciaError
 from uncia.events.base import UtcTime
 from uncia.processors.bursts.camera_bodies import CameraSource, source_of_serial
 from uncia.processors.bursts.frame_record import FrameRecord
@@ -30,6 +28,7 @@ from uncia.processors.bursts.second_looks import StoredSecondLook
 from uncia.processors.bursts.seen_images import is_chunk
 from uncia.processors.bursts.state import Burst, CameraState, ExpiredBurst
 from uncia.processors.bursts.static_objects import StaticObjects
+from uncia.processors.faust_runtime.stored_state import pack_state, unpack_state
 
 VERSION = 4
 """4 has records of second looks; records of 3 are read as they are."""
@@ -39,12 +38,6 @@ TABLE = "cameras"
 _SEPARATOR = b"\0"
 _HIDDEN = "hidden-"
 _SECOND_LOOK = "second-look-"
-
-
-class StateTooNew(UnciaError):
-    """A record was written by a newer Uncia."""
-
-    exit_code = 78  # EX_CONFIG: starting again by itself would not help
 
 
 @dataclass
@@ -133,16 +126,11 @@ def _is_second_look(name: str) -> bool:
 
 
 def _encode(raw: bytes) -> bytes:
-    return bytes([VERSION]) + zlib.compress(raw, 1)
+    return pack_state(VERSION, raw)
 
 
 def _decode(key: bytes, value: bytes) -> bytes:
-    if value[0] > VERSION:
-        raise StateTooNew(
-            f"the state of camera {split_key(key)[0]!r} has layout {value[0]} and this worker reads up to {VERSION}: "
-            "a newer Uncia wrote it; start that version again. Nothing was overwritten"
-        )
-    return zlib.decompress(value[1:])
+    return unpack_state(VERSION, value, f"the state of camera {split_key(key)[0]!r}")
 
 
 def decode_camera_record(key: bytes, value: bytes) -> CameraRecord:

@@ -168,7 +168,7 @@ def test_the_address_of_the_review_holds_the_burst_on_the_stage(site: Site, open
     expect(page).to_have_url(f"{site.address}/review?category=animal&queue=newest&burst={second}")
     page.reload()
     expect(page.locator("[data-review]")).to_have_attribute("data-burst", second)
-    # A colleague who opens the address meanwhile is told, and gets another burst.
+    # A colleague who opens the address meanwhile gets a notice and another burst.
     other = open_page(f"/review?category=animal&queue=newest&burst={second}", Role.REVIEWER)
     expect(other.locator("#notice")).to_have_text("Another reviewer is looking at this burst.")
     assert burst_on_stage(other) != second

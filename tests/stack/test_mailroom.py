@@ -1,22 +1,19 @@
 """Cellular cameras reach the stream by FTP and by mail, with the key of their station: a photograph, a prediction."""
 
-import json
 import os
 import smtplib
 import ssl
-import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from email.message import EmailMessage
 from ftplib import FTP_TLS
 from io import BytesIO
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from tests.free_ports import free_port
 from tests.stack.conftest import KIND
+from tests.stack.mailroom_process import running_mailroom, uncia
 from tests.stack.photographs import photograph
 from tests.stack.result_consumer import ResultConsumer
 from tests.unit.producers.gateway.test_videos import MP4
@@ -46,30 +43,11 @@ def environment(stack: Stack, station: str, tmp_path: Path) -> dict[str, str]:
     }
 
 
-def uncia(environment: dict[str, str], *arguments: str) -> Any:
-    """Run a command with `--json`; returns what it prints."""
-    line = [sys.executable, "-m", "uncia", *arguments, "--json"]
-    done = subprocess.run(line, env=environment, capture_output=True, text=True, timeout=SCALE * LIMIT_S, check=False)
-    assert done.returncode == 0, done.stderr
-    return json.loads(done.stdout)
-
-
 @pytest.fixture
 def mailroom(environment: dict[str, str], tmp_path: Path) -> Iterator[None]:
     """`uncia mailroom run`, once it listens on both ports."""
-    command = [sys.executable, "-m", "uncia", "mailroom", "run", "--json"]
-    with (
-        (tmp_path / "mailroom.log").open("w") as log,
-        subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=log, text=True) as running,
-    ):
-        try:
-            assert running.stdout is not None
-            for _ in range(2):
-                assert json.loads(running.stdout.readline())["event"] == "listening"
-            yield
-        finally:
-            running.terminate()
-            running.communicate(timeout=SCALE * LIMIT_S)
+    with running_mailroom(environment, tmp_path, servers=2):
+        yield
 
 
 def any_certificate() -> ssl.SSLContext:

@@ -1,13 +1,9 @@
 """A cellular camera's mail about its battery reaches the topic and the page Health, with the key of its station."""
 
 import contextlib
-import json
 import os
 import smtplib
 import ssl
-import subprocess
-import sys
-from collections.abc import Iterator
 from email.message import EmailMessage
 from pathlib import Path
 from typing import Any
@@ -18,6 +14,7 @@ from pydantic import SecretStr
 from tests.free_ports import free_port
 from tests.stack.conftest import KIND
 from tests.stack.dashboard_client import SignIn
+from tests.stack.mailroom_process import running_mailroom, uncia
 from tests.stack.result_consumer import messages_of_uncia
 from tests.waiting import SCALE, wait_until
 from uncia.camtrap.status_documents import status_key
@@ -33,14 +30,6 @@ pytestmark = pytest.mark.skipif(KIND != "embedded", reason="runs commands on the
 LIMIT_S = 60
 
 
-def uncia(environment: dict[str, str], *arguments: str) -> Any:
-    """Run a command with `--json`; returns what it prints."""
-    line = [sys.executable, "-m", "uncia", *arguments, "--json"]
-    done = subprocess.run(line, env=environment, capture_output=True, text=True, timeout=SCALE * LIMIT_S, check=False)
-    assert done.returncode == 0, done.stderr
-    return json.loads(done.stdout)
-
-
 @pytest.fixture(params=["gateway", "uploader"])
 def environment(request: pytest.FixtureRequest, stack: Stack, station: str, tmp_path: Path) -> dict[str, str]:
     """That of a mailroom with a key of one station, and nothing of the operator's."""
@@ -54,23 +43,6 @@ def environment(request: pytest.FixtureRequest, stack: Stack, station: str, tmp_
         "UNCIA_MAILROOM_FTP_PORT": "0",
         "UNCIA_MAILROOM_SMTP_PORT": str(free_port()),
     }
-
-
-@contextlib.contextmanager
-def mailroom(environment: dict[str, str], tmp_path: Path) -> Iterator[None]:
-    """`uncia mailroom run`, once it listens."""
-    command = [sys.executable, "-m", "uncia", "mailroom", "run", "--json"]
-    with (
-        (tmp_path / "mailroom.log").open("w") as log,
-        subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=log, text=True) as running,
-    ):
-        try:
-            assert running.stdout is not None
-            assert json.loads(running.stdout.readline())["event"] == "listening"
-            yield
-        finally:
-            running.terminate()
-            running.communicate(timeout=SCALE * LIMIT_S)
 
 
 def messages(settings: Settings, *topics: Topic) -> list[tuple[bytes | None, bytes | None]]:
@@ -89,7 +61,7 @@ def test_a_status_mail_becomes_an_event_and_is_shown_on_health(
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname, context.verify_mode = False, ssl.CERT_NONE  # as most cameras do
     with (
-        mailroom(environment, tmp_path),
+        running_mailroom(environment, tmp_path, servers=1),
         smtplib.SMTP("127.0.0.1", int(environment["UNCIA_MAILROOM_SMTP_PORT"]), timeout=SCALE * LIMIT_S) as smtp,
     ):
         smtp.starttls(context=context)

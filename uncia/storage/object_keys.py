@@ -16,7 +16,7 @@ STATUS_PREFIX = "status/"
 """Status reports of cameras, below `status/<station>/`. No station is called so (`RESERVED_STATIONS`)."""
 
 RESERVED_STATIONS = frozenset({"status"})
-"""Names that no station can have: whoever may store a station's status reports could otherwise store photographs of
+"""Names that no station can have: a key that may store a station's status reports could otherwise store photographs of
 the station `status`, and its gateway could store the reports of all others."""
 
 _DERIVED = re.compile(rf"(?:{CROPS_PREFIX}|{EXPLANATIONS_PREFIX})(?:.+/)?[a-z]{{3}}-[0-9a-f]{{24}}[^/]*", re.DOTALL)

@@ -20,25 +20,12 @@ from uncia.identities import (
     person_identity,
 )
 from uncia.infra.local import keys_command
-from uncia.infra.local.certificates import ensure_certificates
-from uncia.infra.local.credentials import Credential, ensure_keys
+from uncia.infra.local.credentials import Credential
 from uncia.infra.local.key_management import gateway_environment, issue_gateway, revoke, rotate
 from uncia.infra.local.keys_command import describe_rights
 from uncia.infra.local.stack import Stack
-from uncia.infra.local.stack_identity import ensure_identity
 from uncia.infra.local.store_access import s3_configuration, user_name
 from uncia.settings import read_settings
-
-
-@pytest.fixture
-def stack(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Stack:
-    """A stack that was started once and is down."""
-    monkeypatch.setenv("UNCIA_STACK_DIR", str(tmp_path))
-    ensure_identity(tmp_path, tmp_path / "gone")
-    ensure_keys(tmp_path)
-    ensure_certificates(tmp_path)
-    (tmp_path / "lock").touch()
-    return Stack(tmp_path)
 
 
 def served(stack: Stack, name: str) -> dict[str, object]:

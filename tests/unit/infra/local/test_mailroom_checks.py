@@ -1,4 +1,4 @@
-"""Mailrooms with and without plain FTP and mail, told apart over real sockets."""
+"""Mailrooms with and without plain FTP and mail, distinguished over real sockets."""
 
 from pathlib import Path
 from typing import Any

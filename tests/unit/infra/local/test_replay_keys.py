@@ -1,30 +1,13 @@
 """Keys of a replay in the folder of a stack that is down. `tests/stack` repeats it while it runs."""
 
 import json
-from pathlib import Path
-
-import pytest
 
 from uncia.identities import replay_identity
-from uncia.infra.local.certificates import ensure_certificates
-from uncia.infra.local.credentials import ensure_keys
 from uncia.infra.local.keys_command import describe_rights
 from uncia.infra.local.replay_keys import StackReplayKeys
 from uncia.infra.local.stack import Stack
-from uncia.infra.local.stack_identity import ensure_identity
 from uncia.infra.local.store_access import s3_configuration
 from uncia.replay_keys import issue_keys, revoke_keys
-
-
-@pytest.fixture
-def stack(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Stack:
-    """A stack that was started once and is down."""
-    monkeypatch.setenv("UNCIA_STACK_DIR", str(tmp_path))
-    ensure_identity(tmp_path, tmp_path / "gone")
-    ensure_keys(tmp_path)
-    ensure_certificates(tmp_path)
-    (tmp_path / "lock").touch()
-    return Stack(tmp_path)
 
 
 def test_the_settings_of_a_stack_name_its_issuer(stack: Stack) -> None:

@@ -10,7 +10,8 @@ from tests.unit.processors.bursts.builders import CAMERA, LOG, Photo, make_engin
 from uncia.events import BurstResolved
 from uncia.kafka.partitioning import partition_of
 from uncia.processors.bursts.engine import CameraUpdate
-from uncia.processors.bursts.state_store import VERSION, StateTooNew, camera_key
+from uncia.processors.bursts.state_store import VERSION, camera_key
+from uncia.processors.faust_runtime.stored_state import StateTooNew
 
 PARTITION = partition_of(CAMERA, 4)
 PHOTOS = [Photo("c", 20), Photo("a", 0), Photo("b", 10), Photo("b", 10), Photo("d", 100, 1, 2), Photo("e", 101, 2, 2)]

@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from tests.unit.processors.clock_health.builders import NEPAL_MINUTES, NOON, Bench, codes, deployed, frame, live
 from uncia.camtrap.deployments import Deployments
 from uncia.events import VIDEO_NOT_ANALYSED, WITHDRAWN_REASONS, ClockVerdict, ImagePredicted, Rejection
-from uncia.processors.clock_health.state_store import VERSION, CameraClock, ClockStateTooNew
+from uncia.processors.clock_health.state_store import VERSION, CameraClock
+from uncia.processors.faust_runtime.stored_state import StateTooNew
 
 ODD = {
     "1970": datetime(1970, 1, 1),
@@ -101,7 +102,7 @@ def test_a_restart_in_the_middle_changes_nothing() -> None:
 def test_a_state_of_a_newer_version_is_refused_with_a_sentence() -> None:
     bench = Bench()
     bench.states[b"ridge/north"] = bytes([VERSION + 1]) + b"from the future"
-    with pytest.raises(ClockStateTooNew, match=r"ridge/north.*a newer Uncia wrote it"):
+    with pytest.raises(StateTooNew, match=r"ridge/north.*a newer Uncia wrote it"):
         bench.feed(live(1))
     assert bench.states == {b"ridge/north": bytes([VERSION + 1]) + b"from the future"}
 
