@@ -12,6 +12,7 @@ mount, the fallback is run as the user that this process has, and the reason is 
 """
 
 import ctypes
+import errno
 import json
 import os
 import pwd
@@ -37,6 +38,8 @@ _PR_SET_NO_NEW_PRIVS = 38
 
 _CAP_SYS_PTRACE = 19
 """Without it root cannot read the environment of another user's process, by which the stack finds its processes."""
+
+_SHARED_MEMORY = "/dev/shm"
 
 _LOWEST_USER, _USERS = 61_184, 4_336
 """The numbers that systemd gives to users without an account (61184 to 65519); no account of a system has them."""
@@ -150,16 +153,37 @@ def _confine(confined: Confined) -> None:
     os.chown(own, user, user)
     libc = ctypes.CDLL(None, use_errno=True)
     _checked(libc.unshare(_CLONE_NEWNS), "unshare")
-    _mount("none", "/", "", _MS_SLAVE | _MS_REC)
+    _separate()
     _hide([Path(own), *map(Path, confined.needs)])
     # Python models exchange frames and scores with Triton through shared memory, which no other process sees.
-    _mount("tmpfs", "/dev/shm", "tmpfs", _MS_NOSUID | _MS_NODEV, f"mode=0700,uid={user},gid={user}")
+    _mount("tmpfs", _SHARED_MEMORY, "tmpfs", _MS_NOSUID | _MS_NODEV, f"mode=0700,uid={user},gid={user}")
     os.chdir("/")
     os.setgroups([])
     os.setresgid(user, user, user)
     os.setresuid(user, user, user)
     # No program with the setuid bit gives rights back.
     _checked(libc.prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0), "prctl")
+
+
+def _separate() -> None:
+    """Let no mount of this process be seen by others."""
+    try:
+        _mount("none", "/", "", _MS_SLAVE | _MS_REC)
+    except OSError as error:
+        if error.errno != errno.EINVAL:
+            raise
+    else:
+        return
+    # The root is a folder of a mount that has no name here (chroot). A copy of the whole tree becomes the root; it is
+    # made on a mount that has a name, and that is covered afterwards.
+    _mount("none", _SHARED_MEMORY, "", _MS_SLAVE | _MS_REC)
+    _mount("tmpfs", _SHARED_MEMORY, "tmpfs", _MS_NOSUID | _MS_NODEV, "mode=0700,size=1m")
+    root = f"{_SHARED_MEMORY}/root"
+    Path(root).mkdir()
+    _mount("/", root, "", _MS_BIND | _MS_REC)
+    _mount("none", root, "", _MS_SLAVE | _MS_REC)
+    os.chroot(root)
+    os.chdir("/")
 
 
 def _hide(paths: list[Path]) -> None:

@@ -3,6 +3,7 @@
 import json
 import os
 import pwd
+import shutil
 import subprocess
 from dataclasses import replace
 from pathlib import Path
@@ -95,6 +96,38 @@ def test_it_reads_what_it_needs_and_no_key(confined: Confined) -> None:
     }
     assert "UNCIA_S3_SECRET_KEY" not in shown["environment"]
     assert shown["environment"]["UNCIA_STACK_ID"] == "abcd"
+
+
+IN_A_CHROOT = """\
+set -e
+for entry in /*; do
+    new="$root$entry"
+    if [ -L "$entry" ]; then cp -P "$entry" "$new"
+    elif [ -d "$entry" ]; then mkdir "$new" && mount --rbind "$entry" "$new"
+    fi
+done
+exec chroot "$root" "$@"
+"""
+"""Runs a command where the root is a plain folder, which is no mount point."""
+
+
+@needs_root
+@pytest.mark.skipif(shutil.which("unshare") is None, reason="unshare is not installed")
+def test_in_a_chroot_it_reads_what_it_needs_and_no_key(confined: Confined, tmp_path: Path) -> None:
+    root = tmp_path / "root"
+    root.mkdir()
+    command = ["unshare", "--mount", "env", f"root={root}", "sh", "-c", IN_A_CHROOT, "sh"]
+    done = subprocess.run(
+        [*command, "env", "PATH=/usr/bin:/bin", f"--chdir={Path.cwd()}", *own_command(confined)],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    skip_where_it_is_not_permitted(done)
+    found = json.loads(done.stdout)["found"]
+    assert found[str(Path(confined.needs[0]) / "model.py")] == "a model", done.stderr
+    assert found[confined.hidden] == "FileNotFoundError"
+    assert found["/proc/1/environ"] == "PermissionError"
 
 
 @needs_root
