@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from uncia.dashboard.catalogue.burst_columns import BurstColumns, moment_of
-from uncia.dashboard.catalogue.facets import FacetCounts
+from uncia.dashboard.catalogue.facets import CONFIDENCE_RANGES, FacetCounts
 from uncia.dashboard.catalogue.filters import NO_TAXON, BurstFilter, Scope
 from uncia.dashboard.catalogue.number_rows import (
     BurstNumbers,
@@ -18,8 +18,9 @@ from uncia.dashboard.catalogue.number_rows import (
     HourCount,
     SubjectCount,
 )
+from uncia.dashboard.catalogue.rows import ConfidenceCount, RangeCounts
 
-__all__ = ["column_facets", "column_numbers"]
+__all__ = ["column_facets", "column_numbers", "column_ranges"]
 
 _Mask = NDArray[np.bool_]
 _Counts = NDArray[np.int64]
@@ -62,6 +63,32 @@ def column_facets(columns: BurstColumns, chosen: BurstFilter, scope: Scope) -> t
     for number in np.flatnonzero(by_set):
         flags.update(dict.fromkeys(columns.flag_sets[number], int(by_set[number])))
     return found, dict(sorted(flags.items()))
+
+
+def column_ranges(columns: BurstColumns, chosen: BurstFilter, scope: Scope) -> RangeCounts:
+    """Counts by month, by time of the day and by confidence."""
+    kinds = _allowed_kinds(columns, chosen, scope) & _facet_masks(columns, chosen, scope).all()
+    allowed = kinds[columns.row("kind")]
+    masks = _row_masks(columns, chosen)
+
+    def passed(*others: _Mask | None) -> _Mask:
+        mask = _both(allowed, *others)
+        return allowed if mask is None else mask
+
+    by_day = np.bincount(columns.row("day")[passed(masks.hours, masks.confidence)], minlength=len(columns.day_ordinals))
+    months: Counter[date] = Counter()
+    for number in np.flatnonzero(by_day):
+        months[date.fromordinal(int(columns.day_ordinals[number])).replace(day=1)] += int(by_day[number])
+    by_minute = np.bincount(columns.row("minute")[passed(masks.days, masks.confidence)], minlength=_MINUTES)
+    confidence = columns.row("confidence")[passed(masks.days, masks.hours)]
+    return RangeCounts(
+        month=dict(sorted(months.items())),
+        hour=tuple(by_minute.reshape(24, 60).sum(axis=1).tolist()),
+        confidence=tuple(
+            ConfidenceCount(least, most, int(np.count_nonzero((confidence >= least) & (confidence <= most))))
+            for least, most in CONFIDENCE_RANGES
+        ),
+    )
 
 
 def column_numbers(columns: BurstColumns, chosen: BurstFilter, interval_s: float, scope: Scope) -> BurstNumbers:
@@ -133,29 +160,48 @@ def _allowed_kinds(columns: BurstColumns, chosen: BurstFilter, scope: Scope) -> 
     return mask
 
 
-def _rows(columns: BurstColumns, chosen: BurstFilter) -> _Mask | None:
-    """By burst, whether it passes the filters of days, hours and confidence; None: there are none."""
-    masks: list[_Mask] = []
+@dataclass(frozen=True)
+class _RowMasks:
+    """By burst, whether it passes the filter of days, hours and confidence; None: there is none."""
+
+    days: _Mask | None
+    hours: _Mask | None
+    confidence: _Mask | None
+
+    def all(self) -> _Mask | None:
+        return _both(self.days, self.hours, self.confidence)
+
+
+def _row_masks(columns: BurstColumns, chosen: BurstFilter) -> _RowMasks:
+    days = hours = confidence = None
     if chosen.since is not None or chosen.until is not None:
-        days = columns.day_ordinals
-        wanted = np.ones(len(days), dtype=np.bool_)
+        ordinals = columns.day_ordinals
+        wanted = np.ones(len(ordinals), dtype=np.bool_)
         if chosen.since is not None:
-            wanted &= days >= chosen.since.toordinal()
+            wanted &= ordinals >= chosen.since.toordinal()
         if chosen.until is not None:
-            wanted &= days <= chosen.until.toordinal()
-        masks.append(wanted[columns.row("day")])
+            wanted &= ordinals <= chosen.until.toordinal()
+        days = wanted[columns.row("day")]
     if chosen.hours is not None:
         minutes = np.arange(_MINUTES)
         after, before = minutes >= chosen.hours.first, minutes < chosen.hours.end
-        masks.append(
-            (after & before if chosen.hours.first < chosen.hours.end else after | before)[columns.row("minute")]
-        )
-    # NaN, for bursts without a confidence, passes neither.
-    if chosen.confidence_min is not None:
-        masks.append(columns.row("confidence") >= chosen.confidence_min)
-    if chosen.confidence_max is not None:
-        masks.append(columns.row("confidence") <= chosen.confidence_max)
-    return np.logical_and.reduce(masks) if masks else None
+        hours = (after & before if chosen.hours.first < chosen.hours.end else after | before)[columns.row("minute")]
+    if chosen.confidence_min is not None or chosen.confidence_max is not None:
+        least = 0.0 if chosen.confidence_min is None else chosen.confidence_min
+        most = 1.0 if chosen.confidence_max is None else chosen.confidence_max
+        # NaN, for bursts without a confidence, passes neither.
+        confidence = (columns.row("confidence") >= least) & (columns.row("confidence") <= most)
+    return _RowMasks(days, hours, confidence)
+
+
+def _rows(columns: BurstColumns, chosen: BurstFilter) -> _Mask | None:
+    """By burst, whether it passes the filters of days, hours and confidence; None: there are none."""
+    return _row_masks(columns, chosen).all()
+
+
+def _both(*masks: _Mask | None) -> _Mask | None:
+    given = [mask for mask in masks if mask is not None]
+    return np.logical_and.reduce(given) if given else None
 
 
 def _by_kind(columns: BurstColumns, rows: _Mask | None) -> _Counts:

@@ -14,13 +14,16 @@ from sqlalchemy import Connection, func, select, text
 
 from uncia.camtrap.taxonomy import Taxonomy
 from uncia.dashboard.catalogue.filters import NO_TAXON, BurstFilter, Scope, all_conditions, row_conditions
-from uncia.dashboard.catalogue.rows import Facets, TaxonCount
+from uncia.dashboard.catalogue.rows import Facets, RangeCounts, TaxonCount
 from uncia.dashboard.catalogue.tables import ALL_MONTHS, FLAGGED_INDEX, burst_flags, burst_months, bursts
 
-__all__ = ["FacetCounts", "Group", "count_by_facet", "count_flags", "count_groups", "facets_of"]
+__all__ = ["CONFIDENCE_RANGES", "FacetCounts", "Group", "count_by_facet", "count_flags", "count_groups", "facets_of"]
 
 Group = tuple[str, str | None, str | None, str, bool, int]
 """Camera, category, taxon, status, reviewed, and the number of bursts."""
+
+CONFIDENCE_RANGES = ((0.9, 1.0), (0.7, 0.9), (0.5, 0.7), (0.0, 0.5))
+"""Ranges of confidence that are counted; both ends belong to a range, as in the filter."""
 
 _FIRST_MONTH = date(1, 2, 1)
 """Events have no earlier one."""
@@ -112,7 +115,12 @@ def count_by_facet(groups: Iterable[Group], chosen: BurstFilter, scope: Scope) -
 
 
 def facets_of(
-    counts: FacetCounts, chosen: BurstFilter, scope: Scope, labels: dict[str, str], flags: dict[str, int]
+    counts: FacetCounts,
+    chosen: BurstFilter,
+    scope: Scope,
+    labels: dict[str, str],
+    flags: dict[str, int],
+    ranges: RangeCounts | None = None,
 ) -> Facets:
     """The facets of a page. `labels`: of taxa; `flags`: how many bursts of the filter have each flag."""
     by_station: Counter[str] = Counter()
@@ -133,6 +141,7 @@ def facets_of(
         dict(sorted(counts.status.items())),
         dict(sorted(counts.reviewed.items())),
         flags,
+        ranges,
     )
 
 

@@ -1,6 +1,6 @@
 """Counts for ecologists: detections by taxon, day and hour, effort, and how reviews compare with the models."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from contextlib import nullcontext
 from dataclasses import dataclass
 from datetime import date
@@ -9,9 +9,11 @@ from sqlalchemy import Connection, Engine, and_, case, distinct, func, or_, sele
 
 from uncia.camtrap.taxonomy import Taxonomy
 from uncia.dashboard.catalogue.camera_effort import (
+    ActiveDay,
     CameraActivity,
     CameraHistory,
     Effort,
+    active_days,
     camera_activity,
     camera_effort,
 )
@@ -186,6 +188,13 @@ class CatalogueNumbers:
         with self._engine.begin() as connection:
             scope = self._scope(connection, stations)
             return camera_activity(connection, scope, since, until, self._current_history())
+
+    def active_days(
+        self, since: date, until: date, wanted: Collection[str] | None = None, stations: Stations = None
+    ) -> dict[str, list[ActiveDay]]:
+        """What was captured on each day with photographs, by camera, within days; `wanted`: only of these cameras."""
+        with self._engine.begin() as connection:
+            return active_days(connection, self._scope(connection, stations), since, until, wanted)
 
     def positions(self, exact: bool, stations: Stations = None, camera: str | None = None) -> list[CameraPosition]:
         """Where cameras stand, or one. Without `exact`: rounded as the sensitivity demands, or left out."""

@@ -17,7 +17,7 @@ from uncia.camtrap.taxonomy import Taxonomy
 from uncia.dashboard.catalogue.burst_reviews import reviews_of
 from uncia.dashboard.catalogue.changes import Row
 from uncia.dashboard.catalogue.column_cache import ColumnCache
-from uncia.dashboard.catalogue.column_counts import column_facets
+from uncia.dashboard.catalogue.column_counts import column_facets, column_ranges
 from uncia.dashboard.catalogue.facets import count_by_facet, count_flags, count_groups, facets_of
 from uncia.dashboard.catalogue.filters import (
     BurstFilter,
@@ -157,7 +157,7 @@ class Catalogue:
         with nullcontext() if self._columns is None else self._columns.current() as columns:
             if columns is not None:
                 counts, flags = column_facets(columns, chosen, scope)
-                return facets_of(counts, chosen, scope, labels, flags)
+                return facets_of(counts, chosen, scope, labels, flags, column_ranges(columns, chosen, scope))
         with self._engine.begin() as connection:
             counts = count_by_facet(count_groups(connection, chosen, scope), chosen, scope)
             flags = count_flags(connection, chosen, scope)

@@ -132,6 +132,27 @@ class TaxonCount:
 
 
 @dataclass(frozen=True)
+class ConfidenceCount:
+    """How many bursts have a confidence from `least` to `most`, both included."""
+
+    least: float
+    most: float
+    bursts: int
+
+
+@dataclass(frozen=True)
+class RangeCounts:
+    """How many bursts there are by date, time of the day and confidence; each disregards its own filter."""
+
+    month: dict[date, int]
+    """By the first day of the month."""
+    hour: tuple[int, ...]
+    """24 numbers, from midnight on, by the cameras' clocks."""
+    confidence: tuple[ConfidenceCount, ...]
+    """From the highest range on. Bursts without a confidence are in none."""
+
+
+@dataclass(frozen=True)
 class Facets:
     """How many bursts there are for each value of each filter, with the other filters as they are."""
 
@@ -145,6 +166,8 @@ class Facets:
     status: dict[str, int] = field(default_factory=dict)
     reviewed: dict[bool, int] = field(default_factory=dict)
     flag: dict[str, int] = field(default_factory=dict)
+    ranges: RangeCounts | None = None
+    """None: not counted, because the columns in memory are not there yet."""
 
 
 @dataclass(frozen=True)

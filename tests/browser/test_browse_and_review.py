@@ -56,6 +56,22 @@ def test_the_filter_by_reviewer_survives_another_filter_and_can_be_taken_off(sit
     expect(page.locator(".results h1 small")).to_have_text(f"{len(listed)} bursts")
 
 
+def test_a_range_with_its_number_sets_the_filter_and_takes_it_off(open_page: Open) -> None:
+    page = open_page("/browse?category=animal")
+    everything = page.locator(".results h1 small").inner_text()
+    night = page.get_by_role("link", name=re.compile("^00:00–06:00"))
+    expect(night).to_be_visible()
+    number = night.locator(".number").inner_text()
+    night.click()
+    expect(page).to_have_url(re.compile(r"/browse\?category=animal&from=00%3A00&to=06%3A00$"))
+    expect(page.locator(".results h1 small")).to_have_text(f"{number} bursts")
+    expect(page.locator("#f-from")).to_have_value("00:00")
+    expect(night).to_have_attribute("aria-current", "true")
+    night.click()
+    expect(page).to_have_url(re.compile(r"/browse\?category=animal$"))
+    expect(page.locator(".results h1 small")).to_have_text(everything)
+
+
 def test_the_list_goes_on_while_one_scrolls(open_page: Open) -> None:
     page = open_page("/browse")
     expect(page.locator("article.burst")).to_have_count(48)

@@ -12,6 +12,7 @@ from uncia.dashboard.web.burst_query import BurstQuery
 from uncia.dashboard.web.burst_view import BurstView, burst_view
 from uncia.dashboard.web.context import ViewerChanges, Viewing
 from uncia.dashboard.web.page_route import page
+from uncia.dashboard.web.range_choices import RangeChoice, confidence_choices, date_choices, hour_choices
 
 router = APIRouter(tags=["bursts"])
 
@@ -29,6 +30,21 @@ class BrowsePage(BaseModel):
     """How many bursts there are for each choice; only with the first page."""
     views: list[SavedView]
     """The saved views of the account; only with the first page."""
+
+    def date_choices(self) -> list[RangeChoice]:
+        """Links for the page; none where ranges are not counted."""
+        ranges = self.facets and self.facets.ranges
+        return date_choices(self.query, ranges) if ranges else []
+
+    def hour_choices(self) -> list[RangeChoice]:
+        """Likewise."""
+        ranges = self.facets and self.facets.ranges
+        return hour_choices(self.query, ranges) if ranges else []
+
+    def confidence_choices(self) -> list[RangeChoice]:
+        """Likewise."""
+        ranges = self.facets and self.facets.ranges
+        return confidence_choices(self.query, ranges) if ranges else []
 
 
 @page(router, "/browse", "browse.html.j2", fragment="browse_part.html.j2")

@@ -20,7 +20,7 @@ from uncia.dashboard.catalogue.effort import (
     silence_limit,
 )
 from uncia.dashboard.catalogue.rows import CameraHealth
-from uncia.dashboard.web.context import Context, Viewing
+from uncia.dashboard.web.context import Context, Viewing, wants_json
 from uncia.dashboard.web.effort_plot import EffortRow, Period, clip, day_bars, spark_line
 from uncia.dashboard.web.page_route import page
 from uncia.dashboard.web.pages.numbers import csv_response
@@ -159,6 +159,8 @@ class HealthPage(BaseModel):
     """The page shows the cameras from this one on; the JSON has all."""
     spans: dict[str, list[Span]] = Field(exclude=True)
     """When each camera was deployed, within the days."""
+    active: dict[str, list[date]] = Field(exclude=True)
+    """Its days with photographs. A page has `days` of the cameras that it shows alone, the JSON of all."""
 
     def encoded(self) -> str:
         """The query of this page."""
@@ -184,7 +186,7 @@ class HealthPage(BaseModel):
             EffortRow.of(
                 one.camera,
                 self.spans[one.camera],
-                [each.day for each in one.days],
+                self.active[one.camera],
                 [EffortGap(each.first, each.last) for each in one.gaps],
                 period,
             )
@@ -218,7 +220,9 @@ def show_health(
     first: First = 0,
 ) -> HealthPage:
     """The condition of every camera that the caller may see."""
-    return _health(context, days, gap, station, attention).model_copy(update={"first": first})
+    page = _health(context, days, gap, station, attention).model_copy(update={"first": first})
+    _fill_days(context, page, page.cameras if wants_json(context.request) else page.shown())
+    return page
 
 
 @router.get("/health/cameras.csv", response_class=Response, responses={200: {"content": {"text/csv": {}}}})
@@ -240,12 +244,20 @@ def download_effort(
 ) -> Response:
     """The days with photographs of each camera as CSV."""
     columns = [field.name for field in fields(ActiveDay)]
+    page = _health(context, days, gap, station, attention)
+    _fill_days(context, page, page.cameras)
     rows = (
-        [camera.camera, *(getattr(one, name) for name in columns)]
-        for camera in _health(context, days, gap, station, attention).cameras
-        for one in camera.days
+        [camera.camera, *(getattr(one, name) for name in columns)] for camera in page.cameras for one in camera.days
     )
     return csv_response("uncia-camera-days", ["camera", *columns], rows)
+
+
+def _fill_days(context: Context, page: HealthPage, wanted: list[CameraView]) -> None:
+    """Read what these cameras captured on each day."""
+    some = None if len(wanted) == page.total and not page.station else [one.camera for one in wanted]
+    days = context.services.numbers.active_days(page.since, page.until, some, context.caller.stations)
+    for one in wanted:
+        one.days = days[one.camera]
 
 
 def _cell(value: Any) -> Any:
@@ -267,7 +279,7 @@ def _health(context: Context, days: int, gap: int, station: tuple[str, ...], att
     known = [one for one in every if not station or one.station in station]
     activity = services.numbers.activity(since, until, stations)
     settings = services.settings
-    views, spans_of = [], {}
+    views, spans_of, active_of = [], {}, {}
     for one in known:
         own = activity.get(one.camera) or CameraActivity()
         limit = silence_limit(one.contact_interval_s, settings.dashboard_silent_after_h, own.contacts)
@@ -280,7 +292,7 @@ def _health(context: Context, days: int, gap: int, station: tuple[str, ...], att
             least_percent=settings.dashboard_battery_low_percent,
         )
         views.append(view)
-        spans_of[one.camera] = spans
+        spans_of[one.camera], active_of[one.camera] = spans, own.days
     chosen = sorted(
         (view for view in views if view.needs_attention or not attention),
         key=lambda view: (not view.silent, not view.battery_low, not view.doubtful_clock, view.camera),
@@ -300,6 +312,7 @@ def _health(context: Context, days: int, gap: int, station: tuple[str, ...], att
         all_stations=sorted({one.station for one in every}),
         cameras=chosen,
         spans=spans_of,
+        active=active_of,
     )
 
 
@@ -385,5 +398,5 @@ def _view(
         nights=nights_within(own.spans, since, until),
         active_days=len(own.days),
         gaps=[GapView(first=one.first, last=one.last, days=one.days) for one in effort_gaps(spans, own.days, least)],
-        days=list(own.days.values()),
+        days=[],
     )

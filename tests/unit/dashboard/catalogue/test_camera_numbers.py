@@ -102,14 +102,15 @@ def test_an_end_counts_and_days_cut_the_nights(engine: Engine, numbers: Catalogu
 
 def test_activity_holds_days_spans_and_contacts(numbers: CatalogueNumbers) -> None:
     since, until = FIRST_DAY.date(), (FIRST_DAY + timedelta(days=60)).date()
-    found = numbers.activity(since, until)
-    assert set(found) == set(photographs())
+    found, captured = numbers.activity(since, until), numbers.active_days(since, until)
+    assert set(found) == set(captured) == set(photographs())
     for camera, taken in photographs().items():
         own = found[camera]
         by_day = Counter(event.capture.time.date() for event in taken)
-        assert {day: one.captures for day, one in own.days.items()} == by_day
-        for day, one in own.days.items():
-            volts = [event.capture.battery_v for event in taken if event.capture.time.date() == day]
+        assert own.days == sorted(by_day)
+        assert [(one.day, one.captures) for one in captured[camera]] == sorted(by_day.items())
+        for one in captured[camera]:
+            volts = [event.capture.battery_v for event in taken if event.capture.time.date() == one.day]
             assert one.battery_min_v == min(value for value in volts if value is not None)
         assert own.spans == [Span(FIRST_DAY.date() - timedelta(days=1), max(by_day))]
         # The last upload of each day of capture is a contact.
@@ -136,10 +137,10 @@ def test_a_video_is_a_capture_and_no_rejected_file(
 ) -> None:
     taken = photographs()[CAMERA][0]
     day = taken.capture.time.date()
-    before = numbers.activity(day, day)[CAMERA].days[day]
+    (before,) = numbers.active_days(day, day, [CAMERA])[CAMERA]
     rejection = Rejection(reason=reason, message="")
     fold(engine, taken.model_copy(update={"upload_id": "upl-other", "prediction": None, "rejection": rejection}))
-    after = numbers.activity(day, day)[CAMERA].days[day]
+    (after,) = numbers.active_days(day, day, [CAMERA])[CAMERA]
     assert (after.captures - before.captures, after.rejected - before.rejected) == (1, rejected)
 
 
