@@ -514,6 +514,11 @@ class Settings(BaseSettings):
         description="secret that a proxy with OpenID Connect sends as `X-Uncia-Proxy-Secret`; the account named in its "
         "`X-Forwarded-User` is then signed in; empty: such headers are ignored",
     )
+    pseudonym_key: SecretStr | None = Field(
+        default=None,
+        description="key for the pseudonyms that stand for serial numbers of cameras in exports and pages, at least 32 "
+        "characters; empty: drawn at first use into `pseudonyms.key` of the stack's folder",
+    )
 
     # Mailroom
     mailroom: bool = Field(
@@ -632,6 +637,7 @@ class Settings(BaseSettings):
         "dashboard_dir",
         "dashboard_tiles",
         "dashboard_proxy_secret",
+        "pseudonym_key",
         "taxonomy_file",
         "alert_rules",
         "taxa_allowed",
