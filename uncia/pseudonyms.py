@@ -45,10 +45,20 @@ class SerialPseudonyms:
     @cached_property
     def _key(self) -> bytes:
         given = self._settings.pseudonym_key
-        key = given.get_secret_value().strip() if given is not None else _key_in(self._folder or stack_dir())
+        key = (
+            given.get_secret_value().strip()
+            if given is not None
+            else _key_in(self._folder or _folder_of(self._settings))
+        )
         if len(key) < _LEAST_LETTERS:
             raise SettingsError(f"the key for pseudonyms of serial numbers has fewer than {_LEAST_LETTERS} characters")
         return key.encode()
+
+
+def _folder_of(settings: Settings) -> Path:
+    """That of the stack; without one, as in a container, that of the dashboard's own files, which is writable there."""
+    stack = stack_dir()
+    return stack if (stack / "stack.env").exists() else settings.dashboard_dir or stack
 
 
 def _key_in(folder: Path) -> str:

@@ -39,3 +39,12 @@ def test_a_short_key_or_a_folder_that_cannot_be_written_is_an_error_that_says_wh
     (tmp_path / "file").write_text("")
     with pytest.raises(SettingsError, match="UNCIA_PSEUDONYM_KEY"):
         SerialPseudonyms(Settings(), tmp_path / "file")("A")
+
+
+def test_in_a_container_the_key_is_among_the_files_of_the_dashboard(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("UNCIA_STACK_DIR", str(tmp_path / "absent"))
+    SerialPseudonyms(Settings(dashboard_dir=tmp_path / "dashboard"))("A")
+    assert (tmp_path / "dashboard" / KEY_FILE).exists()
+    assert not (tmp_path / "absent").exists()
