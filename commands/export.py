@@ -19,6 +19,7 @@ from uncia.dashboard.exports.output import ExportSummary
 from uncia.dashboard.exports.records import FrameRecord
 from uncia.errors import PermanentError, UnciaError
 from uncia.events import BurstCategory, BurstStatus
+from uncia.pseudonyms import SerialPseudonyms
 from uncia.settings import Settings, settings
 from uncia.storage.object_store import ObjectStore
 from uncia.terminal import echo, echo_json
@@ -59,13 +60,22 @@ def export(
         None, help="JSON object with properties of the descriptor of Camtrap DP: contributors, licenses, project, ..."
     ),
     exact_positions: bool = typer.Option(
-        False, "--exact-positions", help="Write exact positions, which are secret. Default: rounded by sensitivity."
+        False,
+        "--exact-positions",
+        help="Write exact positions and serial numbers, which are secret. Default: positions rounded by sensitivity, "
+        "pseudonyms of serial numbers.",
     ),
     box_score: float = typer.Option(
         None, min=0, max=1, help="Leave out boxes with a lower score. Default: 0.2; megadetector, timelapse: 0.05."
     ),
-    media_url: str = typer.Option(None, help="Begin the path of each photograph with this address (camtrap-dp)."),
-    copy_media: bool = typer.Option(False, "--copy-media", help="Copy the photographs into the package (camtrap-dp)."),
+    media_url: str = typer.Option(
+        None,
+        help="Begin the path of each photograph with this address (camtrap-dp). What is served there must have no "
+        "metadata: the package calls it public.",
+    ),
+    copy_media: bool = typer.Option(
+        False, "--copy-media", help="Copy the photographs without metadata into the package (camtrap-dp)."
+    ),
     with_people: bool = typer.Option(
         False, "--with-people", help="With --copy-media: also those that may show a person or vehicle."
     ),
@@ -103,6 +113,7 @@ def export(
         media_url=media_url,
         fetch=photographs_from_store(config) if copy_media else None,
         with_people=with_people,
+        serial_pseudonym=SerialPseudonyms(config),
         metadata=_metadata(metadata),
         overwrite=overwrite,
     )

@@ -17,7 +17,7 @@ from uncia.producers.gateway.event_reporter import EventReporter
 from uncia.producers.gateway.file_kinds import PHOTOGRAPHS, PHOTOGRAPHS_AND_VIDEOS, count_sentence
 from uncia.producers.gateway.incomplete_files import GracePeriod
 from uncia.producers.gateway.object_names import checked_name
-from uncia.producers.gateway.options import GatewayOptions
+from uncia.producers.gateway.options import GatewayOptions, sealing_key
 from uncia.producers.gateway.spool import Spool
 from uncia.producers.gateway.spool_database import SpoolError
 from uncia.producers.gateway.spool_status import SpoolStatus, read_status
@@ -198,6 +198,7 @@ def _run(
     if options.once:
         _listed(options.folder)
     config = settings()
+    options = replace(options, strip_gps=config.strip_gps, position_key=sealing_key(config))
     path = spool_file or _state_folder() / f"{options.station}.sqlite"
     destination = f"{config.s3_endpoint or 'Amazon S3'}/{config.bucket}"
     stop = threading.Event()

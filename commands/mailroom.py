@@ -10,6 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from uncia.audit import AuditLog, audit_file_of_process
+from uncia.producers.gateway.options import sealing_key
 from uncia.producers.gateway.uploader import S3Destination
 from uncia.producers.mailroom.accounts import Accounts
 from uncia.producers.mailroom.config import MailroomConfig, mailroom_folder
@@ -108,6 +109,8 @@ def run(
             store=f"{values.s3_endpoint or 'Amazon S3'}/{values.bucket}",
             same_store=same_store,
             parallel=parallel,
+            strip_gps=values.strip_gps,
+            position_key=sealing_key(values),
         )
     audit = AuditLog(audit_file_of_process(config.root))
     run_mailroom(config, uploads, reporter, stop, report_uploads, audit=audit)

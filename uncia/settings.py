@@ -6,6 +6,7 @@ then the defaults of this module.
 
 import os
 import re
+from enum import StrEnum
 from functools import lru_cache
 from ipaddress import ip_address
 from pathlib import Path
@@ -44,6 +45,16 @@ def secrets_dir() -> Path | None:
 def _split(value: Any) -> Any:
     """Split a list that is written as `a, b`."""
     return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
+
+
+class StripGps(StrEnum):
+    """Whether a gateway removes positions from photographs."""
+
+    OFF = "off"
+    ON = "on"
+    """What cannot be searched for a position is uploaded as it is, counted and named."""
+    STRICT = "strict"
+    """What cannot be searched for a position is not uploaded."""
 
 
 class Settings(BaseSettings):
@@ -514,6 +525,23 @@ class Settings(BaseSettings):
         description="secret that a proxy with OpenID Connect sends as `X-Uncia-Proxy-Secret`; the account named in its "
         "`X-Forwarded-User` is then signed in; empty: such headers are ignored",
     )
+    pseudonym_key: SecretStr | None = Field(
+        default=None,
+        description="key for the pseudonyms that stand for serial numbers of cameras in exports and pages, at least 32 "
+        "characters; empty: drawn at first use into `pseudonyms.key` of the stack's folder",
+    )
+
+    # Gateway
+    strip_gps: StripGps = Field(
+        default=StripGps.OFF,
+        description="gateway and mailroom: `on` removes the position (EXIF, XMP) from a JPEG before its upload, and "
+        "uploads other files as they are; `strict` does not upload what it cannot search for a position",
+    )
+    position_key: str | None = Field(
+        default=None,
+        description="public key of `uncia keys position-pair`: the position that `UNCIA_STRIP_GPS` removes is sealed "
+        "to it and stored with the photograph (extra `sealed`); empty: it is not stored",
+    )
 
     # Mailroom
     mailroom: bool = Field(
@@ -632,6 +660,8 @@ class Settings(BaseSettings):
         "dashboard_dir",
         "dashboard_tiles",
         "dashboard_proxy_secret",
+        "pseudonym_key",
+        "position_key",
         "taxonomy_file",
         "alert_rules",
         "taxa_allowed",

@@ -1,7 +1,7 @@
 """All formats behind one function, for the command and for the button of the dashboard."""
 
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
@@ -24,6 +24,7 @@ from uncia.dashboard.exports.output import (
     output_file,
 )
 from uncia.dashboard.exports.reading import ExportSource
+from uncia.dashboard.exports.records import BurstRecord, FrameRecord
 from uncia.dashboard.exports.tables import csv_tables, parquet_tables, write_tables
 from uncia.dashboard.exports.timelapse import RECOGNITION_FILE, write_timelapse
 
@@ -68,6 +69,8 @@ class ExportOptions:
     """Set: photographs are copied into the package."""
     with_people: bool = False
     """Whether photographs of people are copied, too."""
+    serial_pseudonym: Callable[[str], str] | None = None
+    """What stands for the serial number of a camera where positions are not exact; None: nothing."""
     metadata: Mapping[str, Any] = field(default_factory=dict)
     overwrite: bool = False
 
@@ -135,7 +138,7 @@ def _write_folder(
         media = MediaPaths(options.media_url, options.fetch, options.with_people)
         return write_camtrap_dp(
             folder,
-            source.bursts(),
+            _outside(source.bursts(), options),
             source.deployments,
             camtrap,
             media=media,
@@ -146,7 +149,12 @@ def _write_folder(
         return write_timelapse(folder, source.bursts(), source.taxa(), _megadetector(options), progress=step)
     sink = csv_tables if kind is ExportFormat.CSV else parquet_tables
     return write_tables(
-        folder, source.bursts(), source.deployments, sink, exact_positions=options.exact_positions, progress=step
+        folder,
+        _outside(source.bursts(), options),
+        source.deployments,
+        sink,
+        exact_positions=options.exact_positions,
+        progress=step,
     )
 
 
@@ -157,6 +165,19 @@ def _write_file(
         coco = CocoOptions(0.2 if options.box_score is None else options.box_score, options.title)
         return write_coco(place, source.bursts(), source.taxa(), coco, progress=step)
     return write_megadetector(place, source.bursts(), source.taxa(), _megadetector(options), progress=step)
+
+
+def _outside(bursts: Iterable[BurstRecord], options: ExportOptions) -> Iterator[BurstRecord]:
+    """The bursts with pseudonyms for serial numbers, which only who may have exact positions gets."""
+    for burst in bursts:
+        if options.exact_positions or not any(frame.serial for frame in burst.frames):
+            yield burst
+            continue
+        yield replace(burst, frames=tuple(_with_pseudonym(frame, options.serial_pseudonym) for frame in burst.frames))
+
+
+def _with_pseudonym(frame: FrameRecord, pseudonym: Callable[[str], str] | None) -> FrameRecord:
+    return replace(frame, serial=pseudonym(frame.serial) if frame.serial and pseudonym is not None else None)
 
 
 def _megadetector(options: ExportOptions) -> MegaDetectorOptions:

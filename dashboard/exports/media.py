@@ -1,4 +1,4 @@
-"""Paths of photographs in an export, and copies of them."""
+"""Paths of photographs in an export, and copies of them, which have no metadata."""
 
 import mimetypes
 import re
@@ -10,6 +10,7 @@ from urllib.parse import quote
 from uncia.dashboard.exports.output import ExportSummary
 from uncia.dashboard.exports.records import BurstRecord, FrameRecord
 from uncia.errors import PermanentError
+from uncia.imaging.metadata_removal import MetadataNotRemovable, without_metadata
 
 __all__ = ["FetchPhotograph", "MediaPaths", "media_type", "relative_path"]
 
@@ -39,7 +40,11 @@ class MediaPaths:
         return f"{COPIES}/{relative_path(frame)}" if self._copied(burst) else relative_path(frame)
 
     def copy(self, burst: BurstRecord, folder: Path, summary: ExportSummary) -> None:
-        """Copy the photographs of a burst, if they are to be copied. Raises `OSError`."""
+        """Copy the photographs of a burst without their metadata, if they are to be copied. Raises `OSError`.
+
+        Also in an export with exact positions: a copy is passed on more often than a table, and what the metadata say
+        of the place and the camera is in the tables, as far as this export may have it.
+        """
         if self.fetch is None:
             return
         for frame in burst.frames:
@@ -47,7 +52,10 @@ class MediaPaths:
                 summary.left_out["photographs that may show a person, not copied"] += 1
                 continue
             try:
-                content = self.fetch(frame)
+                content = without_metadata(self.fetch(frame))
+            except MetadataNotRemovable:
+                summary.left_out["photographs whose metadata cannot be removed, not copied"] += 1
+                continue
             except PermanentError:
                 summary.left_out["photographs that are gone from the store"] += 1
                 continue

@@ -1,5 +1,7 @@
 """Photographs of reviewed bursts with their labels, to train models on: a table, boxes in COCO, and copies.
 
+The copies have no metadata, because datasets are passed on; what training needs of it is in the table.
+
 What a reviewer says of a burst holds for the burst, not for each of its photographs: the animal may have left the
 picture. So a photograph is labelled only where there is a box in it, or where it is all that the burst has.
 """
@@ -15,6 +17,7 @@ from uncia.dashboard.exports.media import FetchPhotograph
 from uncia.dashboard.exports.output import ExportSummary, Progress, compact_json, no_progress
 from uncia.dashboard.exports.records import Box, BurstRecord, FrameRecord, ObservationRecord
 from uncia.errors import PermanentError
+from uncia.imaging.metadata_removal import MetadataNotRemovable, without_metadata
 from uncia.storage.durable import write_durably
 
 __all__ = ["BOXES_FILE", "TABLE_FILE", "LabelledFrame", "label_burst", "write_reviewed"]
@@ -117,9 +120,7 @@ def write_reviewed(
         labelled, reason = label_burst(burst, named_only=named_only, with_people=with_people)
         if reason:
             summary.left_out[reason] += 1
-        here = [(each, _copy(each.frame, media, fetch)) for each in labelled]
-        if gone := sum(not name for _, name in here):
-            summary.left_out["photographs that are gone from the store"] += gone
+        here = [(each, _copy(each.frame, media, fetch, summary)) for each in labelled]
         rows += [(burst, each, name) for each, name in here if name]
         kept.update(name for _, name in here if name)
         summary.bursts += any(name for _, name in here)
@@ -134,14 +135,18 @@ def write_reviewed(
     return summary
 
 
-def _copy(frame: FrameRecord, media: Path, fetch: FetchPhotograph) -> str:
-    """The name of the copy; empty where the photograph is gone."""
+def _copy(frame: FrameRecord, media: Path, fetch: FetchPhotograph, summary: ExportSummary) -> str:
+    """The name of the copy; empty where there is none, which is counted."""
     name = f"{frame.upload_id}.jpg"
     if (media / name).exists():
         return name
     try:
-        content = fetch(frame)
+        content = without_metadata(fetch(frame))
+    except MetadataNotRemovable:
+        summary.left_out["photographs whose metadata cannot be removed"] += 1
+        return ""
     except PermanentError:
+        summary.left_out["photographs that are gone from the store"] += 1
         return ""
     # Not durable: a copy that a power cut damaged is found by the training, and deleting it fetches it again.
     partial = media / f".{name}"

@@ -9,6 +9,7 @@ from uncia.dashboard.page_parts.thumbnails import GONE, REPLACED, UNREADABLE, Ph
 from uncia.dashboard.web.file_cache import FileCache
 from uncia.dashboard.web.strings import TEXT
 from uncia.errors import PermanentError
+from uncia.imaging.metadata_removal import MetadataNotRemovable, without_metadata
 from uncia.storage.object_store import ObjectMissing, ObjectStore
 
 __all__ = ["NoPicture", "PictureService", "PictureSize"]
@@ -70,18 +71,21 @@ class PictureService:
         return jpeg
 
     def crop(self, bucket: str, key: str, sha256: str | None) -> bytes:
-        """A published crop, which has no metadata; not cached, because it can be withdrawn."""
+        """A published crop; not cached, because it can be withdrawn.
+
+        The workers write crops and heat maps from pixels. They are served without metadata whatever wrote them.
+        """
         data = self._stored(bucket, key)
         if sha256 is None or hashlib.sha256(data).hexdigest() != sha256:
             raise NoPicture(_REASONS[REPLACED])
-        return data
+        return _bare(data)
 
     def heat_map(self, bucket: str, key: str) -> bytes:
         """The PNG of an explanation."""
         data = self._stored(bucket, key)
         if not data.startswith(b"\x89PNG\r\n\x1a\n"):
             raise NoPicture(_REASONS[UNREADABLE])
-        return data
+        return _bare(data)
 
     def _stored(self, bucket: str, key: str) -> bytes:
         try:
@@ -90,3 +94,10 @@ class PictureService:
             raise NoPicture(_REASONS[GONE]) from error
         except PermanentError as error:
             raise NoPicture(_REASONS[UNREADABLE]) from error
+
+
+def _bare(data: bytes) -> bytes:
+    try:
+        return without_metadata(data)
+    except MetadataNotRemovable as error:
+        raise NoPicture(_REASONS[UNREADABLE]) from error

@@ -34,6 +34,7 @@ from uncia.dashboard.web.templating import Templates
 from uncia.dashboard.web.topic_stream import KafkaReader, TopicStreams
 from uncia.errors import UnciaError
 from uncia.kafka.stream_status import stream_status
+from uncia.pseudonyms import SerialPseudonyms
 from uncia.settings import Settings, stack_dir
 from uncia.storage.durable import write_durably
 from uncia.storage.object_store import ObjectStore
@@ -71,6 +72,7 @@ def open_services(settings: Settings, operations: Operations | None = None) -> S
         max_bytes=settings.max_object_mb * 1_048_576,
         max_pixels=settings.max_megapixels * 1_000_000,
     )
+    serial_pseudonym = SerialPseudonyms(settings)
     return Services(
         settings=settings,
         accounts=AccountStore(engine, session_hours=settings.dashboard_session_hours),
@@ -86,7 +88,10 @@ def open_services(settings: Settings, operations: Operations | None = None) -> S
         columns=columns,
         history=history,
         downloads=Downloads(database, folder / "downloads"),
-        topic_streams=TopicStreams(lambda topics, position: KafkaReader(settings, topics, position)),
+        topic_streams=TopicStreams(
+            lambda topics, position: KafkaReader(settings, topics, position), serial_pseudonym=serial_pseudonym
+        ),
+        serial_pseudonym=serial_pseudonym,
         pending=PendingExplanations(database),
         operations=operations or Operations(),
         audit=AuditLog(audit_file_of_process(folder)),

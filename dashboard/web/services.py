@@ -30,6 +30,7 @@ from uncia.dashboard.web.publisher import Publisher
 from uncia.dashboard.web.templating import Templates
 from uncia.dashboard.web.topic_stream import TopicStreams
 from uncia.kafka.stream_status import StreamStatus
+from uncia.pseudonyms import SerialPseudonyms
 from uncia.settings import Settings
 
 __all__ = ["RenderedChange", "Services"]
@@ -70,6 +71,8 @@ class Services:
     """Both are used by `catalogue` and `numbers`; the application starts their threads."""
     downloads: Downloads
     topic_streams: TopicStreams
+    serial_pseudonym: SerialPseudonyms
+    """What stands for serial numbers of cameras where the role may not have exact positions."""
     pending: PendingExplanations
     operations: Operations
     audit: AuditLog

@@ -178,7 +178,14 @@ class StreamedEvent:
 class TopicStreams:
     """All open streams of this process. Use in one event loop."""
 
-    def __init__(self, open_reader: OpenReader, at_once: int = _AT_ONCE, of_an_account: int = _OF_AN_ACCOUNT) -> None:
+    def __init__(
+        self,
+        open_reader: OpenReader,
+        at_once: int = _AT_ONCE,
+        of_an_account: int = _OF_AN_ACCOUNT,
+        serial_pseudonym: Callable[[str], str] | None = None,
+    ) -> None:
+        self.serial_pseudonym = serial_pseudonym
         self._open_reader, self._at_once, self._of_an_account = open_reader, at_once, of_an_account
         self._accounts: list[int] = []
         # A pool of its own: reads wait, and would block the threads of the pages.
@@ -238,20 +245,20 @@ class TopicStream:
         self._streams.closed(self)
 
     def _read(self) -> tuple[Sequence[Message], list[tuple[str, str]]]:
-        messages = self.reader.read()
-        return messages, [one for message in messages if (one := _shown(message, self.caller)) is not None]
+        messages, pseudonym = self.reader.read(), self._streams.serial_pseudonym
+        return messages, [one for message in messages if (one := _shown(message, self.caller, pseudonym)) is not None]
 
 
 _EVENTS = {topic.name: topic.event for topic in STREAMED_TOPICS}
 
 
-def _shown(message: Message, caller: Caller) -> tuple[str, str] | None:
+def _shown(message: Message, caller: Caller, serial_pseudonym: Callable[[str], str] | None) -> tuple[str, str] | None:
     """Topic and JSON of an event; None for tombstones, for what cannot be read, and for what the caller may not see."""
     event_type = _EVENTS[message.topic]
     if message.value is None or event_type is None:
         return None
     try:
-        event = visible_event(event_type.from_bytes(message.value), caller)
+        event = visible_event(event_type.from_bytes(message.value), caller, serial_pseudonym)
     except PermanentError:
         return None
     return None if event is None else (message.topic, event.to_bytes().decode())

@@ -1,17 +1,20 @@
 """What of an event an account may see; pure."""
 
+from collections.abc import Callable
+
 from uncia.dashboard.exports.positions import public_position
 from uncia.dashboard.exports.records import DeploymentRecord
 from uncia.dashboard.web.accounts.roles import Caller, Right
-from uncia.events import DeploymentChanged, Event, ImageUploaded
+from uncia.events import DeploymentChanged, Event, ImagePredicted, ImageUploaded
 
 __all__ = ["visible_event"]
 
 
-def visible_event(event: Event, caller: Caller) -> Event | None:
+def visible_event(event: Event, caller: Caller, serial_pseudonym: Callable[[str], str] | None = None) -> Event | None:
     """The event as the caller may see it; None: nothing of it.
 
-    Positions of deployments are rounded as an export rounds them, unless the role may have them exactly.
+    Unless the role may have exact positions, those of deployments are rounded as an export rounds them, and a pseudonym
+    (None: nothing) stands for the serial number of a camera.
     """
     camera = str(getattr(event, "camera", ""))
     for station in {str(getattr(event, "station", None) or camera.partition("/")[0]), camera.partition("/")[0]}:
@@ -19,6 +22,9 @@ def visible_event(event: Event, caller: Caller) -> Event | None:
             return None
     if isinstance(event, DeploymentChanged) and not caller.may(Right.EXACT_POSITIONS):
         return _rounded(event)
+    if isinstance(event, ImagePredicted) and event.capture.serial and not caller.may(Right.EXACT_POSITIONS):
+        serial = serial_pseudonym(event.capture.serial) if serial_pseudonym is not None else None
+        return event.model_copy(update={"capture": event.capture.model_copy(update={"serial": serial})})
     if isinstance(event, ImageUploaded) and event.moved_to is not None and caller.stations is not None:
         # The key names a camera that may be of another station.
         return event.model_copy(update={"moved_to": None})

@@ -26,6 +26,7 @@ from uncia.identities import (
 from uncia.infra.local.key_management import issue, revoke, rotate
 from uncia.infra.local.layout import write_private
 from uncia.infra.local.network import require_addresses
+from uncia.infra.local.position_keys_command import open_position, position_pair
 from uncia.infra.local.shared_rotation import rotate_certificates, rotate_triton
 from uncia.infra.local.stack import Stack
 from uncia.infra.local.stack_identity import assignment
@@ -38,6 +39,8 @@ app = typer.Typer(
 )
 issue_app = typer.Typer(help="Issue a key.", no_args_is_help=True)
 app.add_typer(issue_app, name="issue")
+app.command("position-pair")(position_pair)
+app.command("open-position")(open_position)
 
 _SHARED = {"triton": rotate_triton, "certificates": rotate_certificates}
 

@@ -96,9 +96,9 @@ def two_cameras(history: History, raised: bool) -> Finding | None:
     common = max((len(a & b) for at, a in enumerate(days) for b in days[at + 1 :]), default=0)
     if turns < (ALTERNATE_CLEAR if raised else ALTERNATE_AT) and common < (DAYS_CLEAR if raised else DAYS_AT):
         return None
-    serials = sorted(history.days)
+    # Without the numbers: the assessment is published, and serial numbers stay in the private tier.
     text = (
-        f"{len(serials)} cameras alternate under this id (serial numbers {', '.join(serials)}): "
+        f"{len(history.days)} cameras, by their serial numbers, alternate under this id: "
         "give each its own folder or --camera at the gateway"
     )
     return Finding("two-cameras", ClockVerdict.SUSPICIOUS, text, turns, max(len(named) - 1, 0))

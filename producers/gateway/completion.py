@@ -89,7 +89,14 @@ class Completion:
     def verify_both_sides(self, entry: SpoolEntry, upload: Upload) -> UploadOutcome:
         """Read the file on the card again and have the store confirm it again. A receipt: both have the same bytes."""
         try:
-            content = read_content(entry.source, entry.size, entry.mtime_ns, copy=None, stop=self._run.stop)
+            content = read_content(
+                entry.source,
+                entry.size,
+                entry.mtime_ns,
+                copy=None,
+                stop=self._run.stop,
+                strip_gps=self._run.options.strip_gps,
+            )
             if content.sha256 != entry.sha256:
                 raise SourceUnreadable("its bytes on the card are not those that were uploaded")
             receipt = self._destination.find_stored(upload)

@@ -2,6 +2,7 @@
 
 import contextlib
 import hashlib
+import io
 import os
 import shutil
 import threading
@@ -13,10 +14,12 @@ from typing import BinaryIO
 
 from uncia.imaging.capture_time import CaptureTime, TimeOrigin, find_capture_time
 from uncia.imaging.exif import Exif, read_exif_file
+from uncia.imaging.gps_removal import MAX_BYTES, remove_gps
 from uncia.imaging.maker_notes import read_maker_note
 from uncia.producers.gateway.completeness import Completeness, CompletenessReader
 from uncia.producers.gateway.spool_database import create_folder_durably
 from uncia.producers.gateway.video_completeness import video_completeness
+from uncia.settings import StripGps
 from uncia.storage.durable import sync_folder
 
 _CHUNK = 1 << 20
@@ -55,12 +58,23 @@ class FileContent:
     completeness: Completeness
     ctime_ns: int
     """The change time of the file before its first byte was read."""
+    gps_problem: str | None = None
+    """Why a position may remain in the content, although it was to be removed."""
 
 
 def read_content(
-    path: Path, size: int, mtime_ns: int | None, *, copy: Path | None, stop: threading.Event
+    path: Path,
+    size: int,
+    mtime_ns: int | None,
+    *,
+    copy: Path | None,
+    stop: threading.Event,
+    strip_gps: StripGps = StripGps.OFF,
 ) -> FileContent:
     """Read a file completely. `copy` is written with its bytes, on disk when this returns.
+
+    With `strip_gps` hashes, EXIF and completeness are those of the content without its position, which has the same
+    size; the copy is as the file.
 
     Raises `SourceMissing`, `SourceUnreadable`, `NoRoom`, `Stopped`, or `SourceChanged` where the file has not this size
     and modification time (None: any) before and after reading, or where anything about it changed in between.
@@ -70,9 +84,13 @@ def read_content(
         with _open_source(path) as file, contextlib.ExitStack() as stack:
             ctime_ns = _check_unchanged(file, size, mtime_ns)
             target = stack.enter_context(_open_target(part, size)) if part else None
-            sha256, md5, completeness = _stream(file, target, stop)
-            exif = _exif(file)
-            completeness = _video_completeness(file, size) or completeness
+            source, gps_problem = _without_gps(file, strip_gps)
+            if target is not None and source is not file:
+                # The copy is as the file: it is all that is left of the position once the card was pulled out.
+                _copy_unchanged(file, target)
+            sha256, md5, completeness = _stream(source, target if source is file else None, stop)
+            exif = _exif(source)
+            completeness = _video_completeness(source, size) or completeness
             if _check_unchanged(file, size, mtime_ns) != ctime_ns:
                 raise SourceChanged("it changed while it was read")
             if target:
@@ -87,18 +105,19 @@ def read_content(
             with contextlib.suppress(OSError):
                 part.unlink(missing_ok=True)
         raise
-    return FileContent(sha256, md5, exif, completeness, ctime_ns)
+    return FileContent(sha256, md5, exif, completeness, ctime_ns, gps_problem)
 
 
-def prefix_sha256(path: Path, size: int) -> str | None:
-    """The SHA-256 of the first `size` bytes; None where there are fewer, or they cannot be read."""
+def prefix_sha256(path: Path, size: int, strip_gps: StripGps = StripGps.OFF) -> str | None:
+    """The SHA-256 of the first `size` bytes of the content; None where there are fewer, or they cannot be read."""
     digest, left = hashlib.sha256(), size
     try:
-        with path.open("rb") as file:
+        with path.open("rb") as opened:
+            file, _ = _without_gps(opened, strip_gps)
             while left and (chunk := file.read(min(_CHUNK, left))):
                 digest.update(chunk)
                 left -= len(chunk)
-    except OSError:
+    except (OSError, SourceUnreadable):
         return None
     return None if left else digest.hexdigest()
 
@@ -116,6 +135,24 @@ def gateway_capture_time(exif: Exif, name: str, mtime_ns: int) -> CaptureTime:
     except (ValueError, OverflowError, OSError):  # a file system may hold times outside of the calendar
         written = datetime(1970, 1, 1)
     return CaptureTime(written, TimeOrigin.FILE_TIME)
+
+
+def _without_gps(file: BinaryIO, strip_gps: StripGps) -> tuple[BinaryIO, str | None]:
+    """The content without its position, and why one may remain. Raises `SourceUnreadable` for that when strict."""
+    if strip_gps is StripGps.OFF:
+        return file, None
+    try:
+        # One byte more, so that a larger file is recognised; it is not read into memory.
+        data = file.read(MAX_BYTES + 1)
+        file.seek(0)
+    except OSError as error:
+        raise SourceUnreadable(f"reading failed: {error.strerror}") from error
+    removal = remove_gps(data)
+    if removal.problem is None:
+        return io.BytesIO(removal.data), None
+    if strip_gps is StripGps.STRICT:
+        raise SourceUnreadable(f"its position cannot be removed, so that it is not uploaded: {removal.problem}")
+    return file, removal.problem
 
 
 @contextlib.contextmanager
@@ -169,6 +206,12 @@ def _video_completeness(file: BinaryIO, size: int) -> Completeness | None:
         return video_completeness(file, size)
     except OSError as error:
         raise SourceUnreadable(f"reading failed: {error.strerror}") from error
+
+
+def _copy_unchanged(file: BinaryIO, target: BinaryIO) -> None:
+    with _disk_errors_as_no_room():
+        file.seek(0)
+        shutil.copyfileobj(file, target, _CHUNK)
 
 
 def _stream(file: BinaryIO, target: BinaryIO | None, stop: threading.Event) -> tuple[str, str, Completeness]:

@@ -77,7 +77,7 @@ class ContentReader:
         if entry is None:
             return False
         try:
-            content = read_content(entry.source, entry.size, entry.mtime_ns, copy=None, stop=self._run.stop)
+            content = self._read(entry, None)
             if content.sha256 != entry.sha256:
                 self._spool.add_changed_content(entry)
         except (contents.SourceMissing, contents.SourceChanged, contents.SourceUnreadable):
@@ -99,13 +99,13 @@ class ContentReader:
             return self._read(entry, None), None
 
     def _read(self, entry: SpoolEntry, copy: Path | None) -> FileContent:
-        stop = self._run.stop
+        stop, strip_gps = self._run.stop, self._run.options.strip_gps
         try:
-            return read_content(entry.source, entry.size, entry.mtime_ns, copy=copy, stop=stop)
+            return read_content(entry.source, entry.size, entry.mtime_ns, copy=copy, stop=stop, strip_gps=strip_gps)
         except (contents.SourceMissing, contents.SourceUnreadable):
             if copy and copy.exists() and copy.stat().st_size == entry.size:
                 # A run ended between the copy and its transaction, and then the card was pulled out.
-                return read_content(copy, entry.size, None, copy=None, stop=stop)
+                return read_content(copy, entry.size, None, copy=None, stop=stop, strip_gps=strip_gps)
             raise
 
     def _copy_path(self, entry: SpoolEntry) -> Path:
@@ -145,7 +145,7 @@ class ContentReader:
         data = copy or entry.source
         stable_size, stable_prefix = content.completeness.stable_size, None
         if stable_size < entry.size:
-            sha256 = prefix_sha256(data, stable_size)
+            sha256 = prefix_sha256(data, stable_size, self._run.options.strip_gps)
             if sha256 is None:
                 self._failures.drop(entry, "it changed after it was read", vanished=False)
                 return
@@ -160,7 +160,9 @@ class ContentReader:
             if is_unchanged(entry, content, earlier):
                 self._drop_unchanged(entry, content, earlier, copy)
                 return
-            if not continues(content, data, earlier) and not self._replaces_by_edit(content, earlier):
+            if not continues(content, data, earlier, self._run.options.strip_gps) and not self._replaces_by_edit(
+                content, earlier
+            ):
                 continue
             if earlier.state in UNFINISHED:
                 self._spool.mark_gone(earlier, "a later content of the file replaces it")
@@ -168,6 +170,10 @@ class ContentReader:
             else:
                 replaces = earlier
         self._incomplete.discard(entry.id)
+        if content.gps_problem is not None:
+            self._run.summary.gps_kept += 1
+            message = f"{entry.source} is uploaded with its position, if it has one: {content.gps_problem}"
+            self._run.reporter.emit("gps-kept", message, path=str(entry.source), error=content.gps_problem)
         partial = content.completeness.reason if content.completeness.shape is Shape.PARTIAL else None
         self._spool.mark_spooled(
             entry,

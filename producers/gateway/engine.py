@@ -26,6 +26,7 @@ from uncia.producers.gateway.spool_entry import SpoolEntry
 from uncia.producers.gateway.upload_pool import UploadOutcome, UploadPool
 from uncia.producers.gateway.uploader import Upload
 from uncia.producers.gateway.watcher import Watcher
+from uncia.settings import StripGps
 from uncia.storage.object_store import AccessRefused
 
 _MAX_IDLE_S = 0.25
@@ -164,6 +165,8 @@ class Gateway:
             multipart=entry.multipart,
             lane=self._options.lane,
             partial=entry.partial,
+            strip_gps=self._options.strip_gps is not StripGps.OFF,
+            position_key=self._options.position_key,
             save_multipart_id=lambda upload_id: self._spool.save_multipart_id(entry, upload_id),
         )
 

@@ -5,6 +5,8 @@ from pathlib import Path
 
 from uncia.events import Lane
 from uncia.producers.gateway.incomplete_files import GracePeriod
+from uncia.sealed_positions import PositionPublicKey
+from uncia.settings import Settings, StripGps
 
 
 @dataclass(frozen=True)
@@ -30,5 +32,16 @@ class GatewayOptions:
     """How long incomplete files are waited for."""
     link_sizes: bool = False
     """Two pictures with one file name and capture time get keys with one file name: they are sizes of one capture."""
+    strip_gps: StripGps = StripGps.OFF
+    """Whether positions are removed from photographs before anything is computed from their bytes."""
+    position_key: PositionPublicKey | None = None
+    """Seals the positions that are removed; None: they are not stored."""
     location: str = "in the folder"
     """Where skipped files are left, for the summary sentence."""
+
+
+def sealing_key(settings: Settings) -> PositionPublicKey | None:
+    """The key of these settings, which seals positions. Raises `SettingsError` for an invalid one."""
+    if settings.strip_gps is StripGps.OFF or settings.position_key is None:
+        return None
+    return PositionPublicKey(settings.position_key)

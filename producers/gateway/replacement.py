@@ -12,6 +12,7 @@ from uncia.imaging.maker_notes import read_maker_note
 from uncia.producers.gateway.completeness import Shape
 from uncia.producers.gateway.content import FileContent, prefix_sha256
 from uncia.producers.gateway.spool_entry import UNFINISHED, FileState, SpoolEntry
+from uncia.settings import StripGps
 
 
 def is_unchanged(entry: SpoolEntry, content: FileContent, earlier: SpoolEntry) -> bool:
@@ -19,12 +20,12 @@ def is_unchanged(entry: SpoolEntry, content: FileContent, earlier: SpoolEntry) -
     return earlier.sha256 == content.sha256 and (earlier.size, earlier.mtime_ns) == (entry.size, entry.mtime_ns)
 
 
-def continues(content: FileContent, data: Path, earlier: SpoolEntry) -> bool:
+def continues(content: FileContent, data: Path, earlier: SpoolEntry, strip_gps: StripGps = StripGps.OFF) -> bool:
     """True where the content begins with the stable prefix of the earlier one, and takes its place."""
     if _is_stored_elsewhere(content, earlier):
         return False
     prefix = earlier.stable_prefix
-    return prefix_sha256(data, prefix.size) == prefix.sha256
+    return prefix_sha256(data, prefix.size, strip_gps) == prefix.sha256
 
 
 def is_edit(content: FileContent, earlier: SpoolEntry) -> bool:

@@ -18,6 +18,8 @@ class RunSummary:
     """Folders and photographs that could not be read."""
     partial: int = 0
     """Uploaded files that are incomplete."""
+    gps_kept: int = 0
+    """Uploaded files from which a position could not be removed, although it was to be."""
     remaining: int = 0
     bytes: int = 0
     left: dict[str, int] = field(default_factory=dict)
@@ -35,6 +37,8 @@ class RunSummary:
         done = ", ".join(
             [f"{self.uploaded:,} uploaded", f"{self.duplicates:,} duplicate{'s' * (self.duplicates != 1)}", *nonzero]
         )
+        if self.gps_kept:
+            done += f"; {self.gps_kept:,} with their position, if they have one"
         if self.left:
             done += f"; left {location}: {file_kinds.count_sentence(self.left)}"
         return done + (f"; {self.remaining:,} remain for the next run" if self.remaining else "")

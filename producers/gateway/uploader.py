@@ -23,8 +23,10 @@ from botocore.parsers import ResponseParserError
 from uncia import __version__
 from uncia.errors import DependencyDown, UnciaError
 from uncia.events import Lane
+from uncia.imaging.gps_removal import MAX_BYTES, remove_gps
 from uncia.lanes import LANE_METADATA
 from uncia.producers.gateway.content import SourceChanged, SourceMissing, SourceUnreadable, Stopped
+from uncia.sealed_positions import METADATA_NAME, PositionPublicKey
 from uncia.storage.object_store import AccessRefused, ObjectMissing, ObjectStore
 from uncia.storage.video_names import content_type
 
@@ -67,6 +69,10 @@ class Upload:
     lane: Lane | None = None
     partial: str | None = None
     """Why the content is incomplete; None when it is complete."""
+    strip_gps: bool = False
+    """The content is that of the file without its position: size and hashes are of what is sent."""
+    position_key: PositionPublicKey | None = None
+    """Seals the removed position into the metadata of the object."""
     save_multipart_id: Callable[[str | None], None] = field(default=lambda _: None, compare=False)
 
 
@@ -128,9 +134,10 @@ class S3Destination:
             return None
 
     def _send_single(self, upload: Upload) -> _Sent:
-        data = _read(upload.path, 0, upload.size + 1)
+        data = _read(upload, 0, upload.size + 1)
         if len(data) != upload.size or hashlib.md5(data, usedforsecurity=False).hexdigest() != upload.md5:
             raise SourceChanged("it changed before it was sent")
+        metadata = _metadata(upload)
         response = self._call_with_checksum(
             lambda extra: self._client.put_object(
                 Bucket=self.bucket,
@@ -138,7 +145,7 @@ class S3Destination:
                 Body=_Body(data, self._stop),
                 ContentMD5=_base64(upload.md5),
                 ContentType=content_type(upload.name),
-                Metadata=_metadata(upload),
+                Metadata=metadata,
                 **extra,
             ),
             {"ChecksumSHA256": _base64(upload.sha256)},
@@ -156,7 +163,7 @@ class S3Destination:
             done = {}
         parts, digests, digest_of_all = [], b"", hashlib.md5(usedforsecurity=False)
         for part_number, start in enumerate(range(0, upload.size, PART_BYTES), start=1):
-            data = _read(upload.path, start, min(PART_BYTES, upload.size - start))
+            data = _read(upload, start, min(PART_BYTES, upload.size - start))
             digest_of_all.update(data)
             digest = hashlib.md5(data, usedforsecurity=False)
             digests += digest.digest()
@@ -285,9 +292,15 @@ class _Body(io.BytesIO):
         return super().read(size)
 
 
-def _read(path: Path, start: int, size: int) -> bytes:
+def _read(upload: Upload, start: int, size: int) -> bytes:
+    """Bytes of the content. Those without a position are computed again: they are the same, or the MD5 is not."""
+    path = upload.path
     try:
         with path.open("rb") as file:
+            if upload.strip_gps:
+                removal = remove_gps(file.read(MAX_BYTES + 1))
+                if removal.problem is None:
+                    return removal.data[start : start + size]
             file.seek(start)
             return file.read(size)
     except (FileNotFoundError, NotADirectoryError) as error:
@@ -308,7 +321,23 @@ def _metadata(upload: Upload) -> dict[str, str]:
         "uploader": f"uncia-gateway/{__version__}",
         **({"partial": urllib.parse.quote(upload.partial)} if upload.partial else {}),
         **({LANE_METADATA: upload.lane.value} if upload.lane is not None else {}),
+        **_sealed_position(upload),
     }
+
+
+def _sealed_position(upload: Upload) -> dict[str, str]:
+    """The position that is not in the bytes that are sent, for the holder of the private key."""
+    if not upload.strip_gps or upload.position_key is None:
+        return {}
+    try:
+        with upload.path.open("rb") as file:
+            position = remove_gps(file.read(MAX_BYTES + 1)).position
+    except OSError as error:
+        raise SourceUnreadable(f"cannot read {upload.path.name}: {error.strerror}") from error
+    if position is None:
+        return {}
+    camera = f"{upload.station}/{upload.camera}"
+    return {METADATA_NAME: upload.position_key.seal(position, camera=camera, sha256=upload.sha256)}
 
 
 def _base64(hexadecimal: str) -> str:

@@ -14,6 +14,8 @@ from uncia.producers.gateway.spool import Spool
 from uncia.producers.gateway.upload_pool import ThreadUploadPool
 from uncia.producers.gateway.watcher import Watcher
 from uncia.producers.mailroom.folders import MailroomFolders
+from uncia.sealed_positions import PositionPublicKey
+from uncia.settings import StripGps
 
 __all__ = ["MailroomReporter", "StationUploads"]
 
@@ -48,8 +50,15 @@ class StationUploads:
         same_store: bool = False,
         parallel: int = 2,
         poll_s: float = 0.5,
+        strip_gps: StripGps = StripGps.OFF,
+        position_key: PositionPublicKey | None = None,
     ) -> None:
-        """`store` names the store in the spools; `parallel` is the number of concurrent uploads of one station."""
+        """`store` names the store in the spools; `parallel` is the number of concurrent uploads of one station.
+
+        `strip_gps` and `position_key` are as in `GatewayOptions`.
+        """
+        self._strip_gps = strip_gps
+        self._position_key = position_key
         self._folders = folders
         self._destination = destination
         self._reporter = reporter
@@ -85,6 +94,8 @@ class StationUploads:
             poll_s=self._poll_s,
             grace=GracePeriod(),  # what is in the inbox is as complete as it gets
             link_sizes=True,
+            strip_gps=self._strip_gps,
+            position_key=self._position_key,
             location="in the mailroom",
         )
         try:

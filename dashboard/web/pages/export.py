@@ -109,7 +109,11 @@ def download(context: Viewing, kind: ExportFormat, query: Annotated[ExportQuery,
     """The bursts that the query allows, of the stations that the account may see: a ZIP archive, or one JSON file."""
     if query.exact and not context.caller.may(Right.EXACT_POSITIONS):
         raise HTTPException(403, TEXT["export.positions.refused"])
-    options = ExportOptions(exact_positions=query.exact, box_score=query.box_score)
+    options = ExportOptions(
+        exact_positions=query.exact,
+        box_score=query.box_score,
+        serial_pseudonym=context.services.serial_pseudonym,
+    )
     if query.title.strip():
         options = replace(options, title=query.title.strip())
     try:

@@ -20,6 +20,7 @@ from uncia.dashboard.catalogue.effort import (
     silence_limit,
 )
 from uncia.dashboard.catalogue.rows import CameraHealth
+from uncia.dashboard.web.accounts.roles import Right
 from uncia.dashboard.web.context import Context, Viewing, wants_json
 from uncia.dashboard.web.effort_plot import EffortRow, Period, clip, day_bars, spark_line
 from uncia.dashboard.web.page_route import page
@@ -291,6 +292,8 @@ def _health(context: Context, days: int, gap: int, station: tuple[str, ...], att
             least_v=settings.dashboard_battery_low_v,
             least_percent=settings.dashboard_battery_low_percent,
         )
+        if view.serial and not context.caller.may(Right.EXACT_POSITIONS):
+            view.serial = services.serial_pseudonym(view.serial)
         views.append(view)
         spans_of[one.camera], active_of[one.camera] = spans, own.days
     chosen = sorted(

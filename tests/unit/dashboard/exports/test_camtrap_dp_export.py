@@ -14,6 +14,7 @@ from tests.paths import SHARED
 from tests.unit.dashboard.catalogue.catalogue_data import sqlite_catalogue
 from tests.unit.dashboard.exports.camtrap_profile import descriptor_errors, frictionless_errors
 from tests.unit.dashboard.exports.records_data import DEPLOYMENT, IBEX, a_burst, a_frame, reviewed
+from tests.unit.uncia.imaging.metadata_builders import PLAIN_JPEG as JPEG
 from uncia.dashboard.exports.camtrap_dp import CamtrapOptions, write_camtrap_dp
 from uncia.dashboard.exports.formats import ExportFormat, export_catalogue
 from uncia.dashboard.exports.media import MediaPaths
@@ -266,11 +267,11 @@ def test_deployments_of_two_cameras_with_one_id_are_told_apart(tmp_path: Path) -
     ["../../etc/passwd", "/absolute.JPG", "~/home.JPG", ".hidden/a.JPG", "a/b..c.JPG", "a//b.JPG", "a/..", "C:\\a.JPG"],
 )
 def test_paths_that_the_format_forbids_are_replaced_and_lead_nowhere_else(tmp_path: Path, key: str) -> None:
-    copied = MediaPaths(fetch=lambda frame: b"jpeg")
+    copied = MediaPaths(fetch=lambda frame: JPEG)
     (tmp_path / "package").mkdir()
     _package(tmp_path / "package", [a_burst(frames=(a_frame(key=key),))], media=copied)
     path = _rows(tmp_path / "package", "media")[0]["filePath"]
-    assert (tmp_path / "package" / path).read_bytes() == b"jpeg"
+    assert (tmp_path / "package" / path).read_bytes() == JPEG
     assert (tmp_path / "package" / "media") in (tmp_path / "package" / path).resolve().parents
     assert frictionless_errors(tmp_path / "package") == []
 
@@ -278,8 +279,8 @@ def test_paths_that_the_format_forbids_are_replaced_and_lead_nowhere_else(tmp_pa
 def test_photographs_of_people_are_not_copied_unless_asked_for(tmp_path: Path) -> None:
     person = a_burst("2", shown=Verdict("person"), frames=(a_frame("2"),))
     for name, media, copies in (
-        ("default", MediaPaths(fetch=lambda frame: b"jpeg"), 1),
-        ("people", MediaPaths(fetch=lambda frame: b"jpeg", with_people=True), 2),
+        ("default", MediaPaths(fetch=lambda frame: JPEG), 1),
+        ("people", MediaPaths(fetch=lambda frame: JPEG, with_people=True), 2),
     ):
         (tmp_path / name).mkdir()
         _package(tmp_path / name, [a_burst("1"), person], media=media)

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from tests.unit.dashboard.exports.records_data import IBEX, a_burst, a_frame, reviewed
+from tests.unit.uncia.imaging.metadata_builders import PLAIN_JPEG as JPEG
 from uncia.dashboard.exports.records import BoxRecord, BurstRecord, FrameRecord, ObservationRecord, Verdict
 from uncia.dashboard.exports.reviewed import BOXES_FILE, label_burst, write_reviewed
 from uncia.errors import PermanentError
@@ -85,7 +86,7 @@ def _write(folder: Path, *bursts: BurstRecord, gone: str = "", fetched: list[str
             raise PermanentError("object-missing", "gone")
         if fetched is not None:
             fetched.append(frame.upload_id)
-        return b"JPEG"
+        return JPEG
 
     return write_reviewed(folder, bursts, fetch).photographs
 
@@ -102,7 +103,7 @@ def test_training_reads_the_labels_taxa_bursts_and_cameras(tmp_path: Path) -> No
     assert first.burst != second.burst
     assert first.box == BOX
     assert (second.label, second.group, second.box) == ("blank", "nothing", None)
-    assert first.path.read_bytes() == b"JPEG"
+    assert first.path.read_bytes() == JPEG
 
 
 def test_a_detector_learns_from_every_box_and_from_blanks(tmp_path: Path) -> None:
