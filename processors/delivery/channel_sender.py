@@ -137,6 +137,11 @@ class ChannelSender:
                 failures += 1
                 wait_s = _STORAGE_BACKOFF.delay_s(failures)
                 log.warning("outbox_unavailable", channel=self.channel.name, error=str(error))
+            except Exception as error:
+                # Such as a row that cannot be read: the thread must not end without a word.
+                failures += 1
+                wait_s = BACKOFF.delay_s(failures)
+                log.error("channel_failed", channel=self.channel.name, error=_described(error))
             if wait_s > 0:
                 self._wake.wait(min(wait_s, _IDLE_S))
                 self._wake.clear()
