@@ -8,7 +8,7 @@ from packaging.requirements import Requirement
 
 from tests.paths import ROOT
 
-EXTRAS = ("processors", "models", "dashboard", "mailroom", "local")
+EXTRAS = ("processors", "models", "dashboard", "mailroom", "delivery", "local")
 
 DECODING = (
     "uncia.camtrap.box_choice",
@@ -38,6 +38,7 @@ _FOLDERS = {
     "models": ("training", "triton_models"),
     "dashboard": ("dashboard",),
     "mailroom": ("producers/mailroom",),
+    "delivery": ("processors/delivery",),
     "local": ("infra", "producers/simulate"),
 }
 """The folders whose modules an installation promises, on top of those of the base."""

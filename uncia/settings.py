@@ -407,6 +407,19 @@ class Settings(BaseSettings):
         default=None,
         description="file of alert rules (docs/alerts.md); with it `uncia up` starts the worker `alerts`",
     )
+    channels: Path | None = Field(
+        default=None,
+        description="file of channels (docs/delivery.md); with it `uncia up` starts `uncia deliver`",
+    )
+    delivery_database: Path | None = Field(
+        default=None,
+        description="file (SQLite) of the outbox of `uncia deliver`; empty: `data/delivery/outbox.sqlite` in the "
+        "folder of the stack",
+    )
+    dashboard_url: str | None = Field(
+        default=None,
+        description="URL of the dashboard, for links in messages to trusted channels; empty: no links",
+    )
     taxa_allowed: Path | None = Field(
         default=None,
         description="list of the taxa that can occur: a text file with one a line, or a Camtrap DP `datapackage.json`; "
@@ -664,6 +677,9 @@ class Settings(BaseSettings):
         "position_key",
         "taxonomy_file",
         "alert_rules",
+        "channels",
+        "delivery_database",
+        "dashboard_url",
         "taxa_allowed",
         "catalogue_url",
         "mailroom_dir",

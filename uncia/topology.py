@@ -306,6 +306,18 @@ PARTS: tuple[Part, ...] = (
         extra="dashboard",
     ),
     Part(
+        "deliver",
+        Kind.SERVICE,
+        "Sends alerts to people and other systems, by the channels of a file.",
+        reads=(ALERT_RAISED,),
+        follows=(DEPLOYMENT_CHANGED,),
+        needs=("kafka",),
+        embedded=True,
+        wanted_by="channels",
+        scales="one process",
+        extra="delivery",
+    ),
+    Part(
         "dashboard",
         Kind.SERVICE,
         "Serves the pages and a stream of events; publishes the decisions of reviewers and their requests of "

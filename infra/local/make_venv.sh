@@ -42,4 +42,4 @@ fi
 
 log "installing Python packages into .venv (the first time takes some minutes) ..."
 .venv/bin/python -m pip install --quiet --disable-pip-version-check \
-    --constraint constraints.txt --editable '.[processors,models,dashboard,mailroom,local,dev]'
+    --constraint constraints.txt --editable '.[processors,models,dashboard,mailroom,delivery,local,dev]'

@@ -118,6 +118,25 @@ class Reconcile(Worker):
         return [sys.executable, "-m", "uncia", "reconcile", "--every"]
 
 
+class Deliver(Worker):
+    """`uncia deliver`, where `UNCIA_CHANNELS` names channels. Ready when it reads the alerts and its senders run."""
+
+    name: ClassVar[str] = "deliver"
+    needs: ClassVar[tuple[str, ...]] = ("kafka",)
+    ready_detail: ClassVar[str] = "delivers alerts"
+    not_ready_detail: ClassVar[str] = "waiting for Kafka"
+    wanted_by: ClassVar[str] = "channels"
+
+    def check_installed(self) -> None:
+        """Check that the extra with the clients of the channels is installed."""
+        if not all(_installed(package) for package in ("apprise", "paho", "yaml")):
+            raise StackError(f"the deliveries need the extra `delivery`: {how_to_install('delivery')}")
+
+    def command(self) -> list[str]:
+        """Delivers until it is stopped; status 78 where the outbox is of a newer version."""
+        return [sys.executable, "-m", "uncia", "deliver"]
+
+
 class Mailroom(Worker):
     """`uncia mailroom run`, where `UNCIA_MAILROOM` switches it on. Ready when its servers listen."""
 

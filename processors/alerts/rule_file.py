@@ -5,45 +5,32 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
-from enum import StrEnum
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import yaml
 
 from uncia.camtrap.taxonomy import Taxonomy
-from uncia.errors import SettingsError
 from uncia.events import BurstCategory, Severity
 from uncia.processors.alerts.rules import Rule
+from uncia.processors.yaml_positions import FileMistakes as RuleFileError
+from uncia.processors.yaml_positions import Mistake
+from uncia.processors.yaml_positions import Wrong as _Wrong
+from uncia.processors.yaml_positions import compose as _compose
+from uncia.processors.yaml_positions import count as _count
+from uncia.processors.yaml_positions import duration as _duration
+from uncia.processors.yaml_positions import items as _items
+from uncia.processors.yaml_positions import mapping as _mapping
+from uncia.processors.yaml_positions import names as _names
+from uncia.processors.yaml_positions import one_of as _one_of
+from uncia.processors.yaml_positions import read_text as _read_text
+from uncia.processors.yaml_positions import sequence as _sequence
+from uncia.processors.yaml_positions import switch as _switch
+from uncia.processors.yaml_positions import text as _text
 
 __all__ = ["Mistake", "RuleFile", "RuleFileError", "parse_rules", "read_rules"]
 
 MOST_BYTES = 16 * 1_048_576
-_MOST_MISTAKES = 20
-_Named = TypeVar("_Named", bound=StrEnum)
-
-
-@dataclass(frozen=True)
-class Mistake:
-    """What is wrong at one place of the file; line and column count from 1."""
-
-    line: int
-    column: int
-    text: str
-
-    def __str__(self) -> str:
-        return f"line {self.line}, column {self.column}: {self.text}"
-
-
-class RuleFileError(SettingsError):
-    """The file cannot be used."""
-
-    def __init__(self, name: str, mistakes: list[Mistake]) -> None:
-        self.mistakes = tuple(mistakes)
-        shown = [f"{name}, {mistake}" for mistake in mistakes[:_MOST_MISTAKES]]
-        if len(mistakes) > _MOST_MISTAKES:
-            shown.append(f"and {len(mistakes) - _MOST_MISTAKES} more")
-        super().__init__("\n".join(shown))
 
 
 @dataclass(frozen=True)
@@ -56,18 +43,7 @@ class RuleFile:
 
 def read_rules(path: Path, taxonomy: Taxonomy) -> RuleFile:
     """Read a file. Raises `RuleFileError` with every mistake, or `SettingsError` where it cannot be read."""
-    try:
-        with path.open("rb") as file:
-            data = file.read(MOST_BYTES + 1)
-    except OSError as error:
-        raise SettingsError(f"the alert rules {path} cannot be read: {error.strerror}") from error
-    if len(data) > MOST_BYTES:
-        raise SettingsError(f"the alert rules {path} have more than {MOST_BYTES // 1_048_576} MB")
-    try:
-        text = data.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        line = data[: error.start].count(b"\n") + 1
-        raise RuleFileError(str(path), [Mistake(line, 1, "the file is not UTF-8")]) from error
+    text = _read_text(path, "the alert rules", MOST_BYTES)
     return parse_rules(text, str(path), taxonomy)
 
 
@@ -82,49 +58,6 @@ def parse_rules(text: str, name: str, taxonomy: Taxonomy) -> RuleFile:
     if reader.mistakes:
         raise RuleFileError(name, sorted(reader.mistakes, key=lambda one: (one.line, one.column)))
     return RuleFile(tuple(rules), tuple(reader.warnings))
-
-
-class _Wrong(Exception):
-    """One mistake ends the reading of a value."""
-
-    def __init__(self, mark: Any, text: str) -> None:
-        self.mistake = Mistake(mark.line + 1, mark.column + 1, text) if mark else Mistake(1, 1, text)
-        super().__init__(text)
-
-
-def _compose(text: str) -> yaml.Node | None:
-    try:
-        _check_tokens(text)
-        return yaml.compose(text, Loader=_LOADER)
-    except yaml.MarkedYAMLError as error:
-        raise _Wrong(error.problem_mark or error.context_mark, str(error.problem or error.context)) from error
-    except yaml.YAMLError as error:
-        raise _Wrong(None, f"not YAML: {' '.join(str(error).split())}") from error
-
-
-def _check_tokens(text: str) -> None:
-    """Refuse what no rule needs, and what can cost a parser much: aliases repeat values, nesting takes its stack."""
-    depth = 0
-    for token in yaml.scan(text, Loader=_LOADER):
-        if isinstance(token, yaml.AliasToken | yaml.AnchorToken):
-            raise _Wrong(token.start_mark, "anchors and aliases (& and *) are not supported: put * in quotes")
-        if isinstance(token, _OPENING):
-            depth += 1
-        elif isinstance(token, _CLOSING):
-            depth -= 1
-        if depth > _DEEPEST:
-            raise _Wrong(token.start_mark, "the file is nested too deeply")
-
-
-_LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-_OPENING = (
-    yaml.FlowSequenceStartToken,
-    yaml.FlowMappingStartToken,
-    yaml.BlockSequenceStartToken,
-    yaml.BlockMappingStartToken,
-)
-_CLOSING = (yaml.FlowSequenceEndToken, yaml.FlowMappingEndToken, yaml.BlockEndToken)
-_DEEPEST = 10
 
 
 class _Reader:
@@ -190,58 +123,8 @@ class _Reader:
         return names
 
 
-def _mapping(node: yaml.Node, what: str, known: set[str]) -> dict[str, yaml.Node]:
-    if not isinstance(node, yaml.MappingNode):
-        raise _Wrong(node.start_mark, f"{what} must consist of `key: value`")
-    found: dict[str, yaml.Node] = {}
-    for key, value in node.value:
-        if key.value not in known or not isinstance(key, yaml.ScalarNode):
-            near = difflib.get_close_matches(str(key.value), known, 1)
-            meant = f"did you mean {near[0]!r}?" if near else f"known are {', '.join(sorted(known))}"
-            raise _Wrong(key.start_mark, f"{what} has no {str(key.value)[:50]!r}: {meant}")
-        if key.value in found:
-            raise _Wrong(key.start_mark, f"{key.value!r} is given twice")
-        found[key.value] = value
-    return found
-
-
-def _sequence(node: yaml.Node) -> list[yaml.Node]:
-    if not isinstance(node, yaml.SequenceNode):
-        raise _Wrong(node.start_mark, "a list is expected: one line for each, beginning with `- `")
-    return list(node.value)
-
-
-def _items(node: yaml.Node) -> list[yaml.Node]:
-    return list(node.value) if isinstance(node, yaml.SequenceNode) else [node]
-
-
-def _text(node: yaml.Node) -> str:
-    if not isinstance(node, yaml.ScalarNode):
-        raise _Wrong(node.start_mark, "one value is expected")
-    value = str(node.value).strip()
-    if not value:
-        raise _Wrong(node.start_mark, "the value is empty")
-    if len(value) > 200 or not value.isprintable():
-        raise _Wrong(node.start_mark, "the value has more than 200 characters, or some that cannot be printed")
-    return value
-
-
 def _name(node: yaml.Node) -> str:
     return _text(node)
-
-
-def _names(node: yaml.Node) -> tuple[str, ...]:
-    return tuple(_text(item) for item in _items(node))
-
-
-def _one_of(kind: type[_Named]) -> Callable[[yaml.Node], _Named]:
-    def read(node: yaml.Node) -> _Named:
-        try:
-            return kind(_text(node).lower())
-        except ValueError:
-            raise _Wrong(node.start_mark, f"use one of {', '.join(kind)}") from None
-
-    return read
 
 
 def _share(node: yaml.Node) -> float:
@@ -252,33 +135,6 @@ def _share(node: yaml.Node) -> float:
     if not 0 <= value <= 1:
         raise _Wrong(node.start_mark, "a number from 0 to 1 is expected")
     return value
-
-
-def _count(node: yaml.Node) -> int:
-    text = _text(node)
-    if not re.fullmatch(r"[1-9][0-9]{0,3}", text):
-        raise _Wrong(node.start_mark, "a number from 1 to 9999 is expected")
-    return int(text)
-
-
-def _switch(node: yaml.Node) -> bool:
-    text = _text(node).lower()
-    if text not in ("true", "false", "yes", "no"):
-        raise _Wrong(node.start_mark, "use true or false")
-    return text in ("true", "yes")
-
-
-_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
-
-
-def _duration(node: yaml.Node) -> timedelta:
-    found = re.fullmatch(r"([0-9]{1,6})\s*([smhd])|0", _text(node))
-    if not found:
-        raise _Wrong(node.start_mark, "a duration is a number and a unit: 30s, 15m, 12h or 3d")
-    length = timedelta(seconds=int(found[1] or 0) * _SECONDS[found[2] or "s"])
-    if length > timedelta(days=3650):
-        raise _Wrong(node.start_mark, "the duration exceeds ten years")
-    return length
 
 
 def _age(node: yaml.Node) -> timedelta | None:

@@ -1,0 +1,1 @@
+"""Delivery of alerts to people and to other systems: an outbox, and one sender per channel."""

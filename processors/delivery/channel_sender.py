@@ -1,0 +1,215 @@
+"""The loop of one channel: take a message from the outbox, send it, mark it; wait after a failure."""
+
+import sqlite3
+import threading
+import time
+import traceback
+from collections import deque
+from collections.abc import Callable
+from pathlib import Path
+
+import structlog
+
+from uncia.backoff import Backoff
+from uncia.events import AlertRaised, AlertState
+from uncia.processors.delivery.channels import Channel, Rate
+from uncia.processors.delivery.failures import RefusedForGood, SendFailed
+from uncia.processors.delivery.message import AlertMessage
+from uncia.processors.delivery.outbox import Outbox, Pick
+from uncia.processors.delivery.senders import Sender
+
+__all__ = ["ChannelSender", "RateLimit", "RetrySchedule"]
+
+BACKOFF = Backoff(first_s=1, max_s=900)
+"""With 100 tries, the default, a message is given up after about 16 hours."""
+_IDLE_S = 5.0
+"""Interval in which the outbox is read without a reason: `uncia channels retry` is another process."""
+_STORAGE_BACKOFF = Backoff(first_s=0.5, max_s=30)
+
+log = structlog.get_logger("uncia")
+
+
+class RetrySchedule:
+    """When the next attempt may be made: of a channel, and of each alert. Pure; times are those of a steady clock.
+
+    Nothing of it is stored, and no calendar time is used: after a restart everything may be tried at once, and a clock
+    that jumps by a year delays nothing.
+    """
+
+    def __init__(self, backoff: Backoff = BACKOFF) -> None:
+        self._backoff = backoff
+        self._failures = 0
+        self._channel_from = float("-inf")
+        self._alert_from: dict[str, float] = {}
+
+    def wait_s(self, now: float) -> float:
+        """Seconds until the channel may be used."""
+        return max(0.0, self._channel_from - now)
+
+    def waiting(self, now: float) -> set[str]:
+        """The alerts that are not tried yet."""
+        for alert_id in [alert_id for alert_id, moment in self._alert_from.items() if moment <= now]:
+            del self._alert_from[alert_id]
+        return set(self._alert_from)
+
+    def next_alert_s(self, now: float) -> float:
+        """Seconds until the first of these may be tried; infinite without one."""
+        return max(0.0, min(self._alert_from.values(), default=float("inf")) - now)
+
+    def succeeded(self) -> None:
+        """Note that the channel works."""
+        self._failures = 0
+        self._channel_from = float("-inf")
+
+    def failed(self, alert_id: str, attempts: int, failure: SendFailed, now: float) -> None:
+        """Note a failed attempt; `attempts`: of this message, this one included."""
+        asked = failure.retry_after_s or 0.0
+        self._alert_from[alert_id] = now + max(asked, self._backoff.delay_s(attempts))
+        if failure.busy:
+            self._failures += 1
+            self._channel_from = now + max(asked, self._backoff.delay_s(self._failures))
+
+
+class RateLimit:
+    """At most so many messages in any period. Pure. A restart forgets what was sent before it."""
+
+    def __init__(self, rate: Rate | None) -> None:
+        self._rate = rate
+        self._sent: deque[float] = deque()
+
+    def wait_s(self, now: float) -> float:
+        """Seconds until a message may be sent."""
+        if self._rate is None or len(self._sent) < self._rate.messages:
+            return 0.0
+        return max(0.0, self._sent[0] + self._rate.seconds - now)
+
+    def sent(self, now: float) -> None:
+        """Note an attempt."""
+        if self._rate is not None:
+            self._sent.append(now)
+            while len(self._sent) > self._rate.messages:
+                self._sent.popleft()
+
+
+class ChannelSender:
+    """A thread that sends the messages of one channel. What it waits for delays no other channel."""
+
+    def __init__(
+        self,
+        channel: Channel,
+        sender: Sender,
+        outbox: Outbox,
+        render: Callable[[AlertRaised, Channel], AlertMessage],
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.channel = channel
+        self._sender, self._outbox, self._render, self._clock = sender, outbox, render, clock
+        self._schedule, self._rate = RetrySchedule(), RateLimit(channel.rate)
+        self._stop, self._wake = threading.Event(), threading.Event()
+        # A daemon: what it sends at a stop may take as long as the channel's limit. Sending again later is harmless.
+        self._thread = threading.Thread(target=self._run, name=f"channel {channel.name}", daemon=True)
+
+    def start(self) -> None:
+        """Start the thread."""
+        self._thread.start()
+
+    def wake(self) -> None:
+        """Look into the outbox now."""
+        self._wake.set()
+
+    def stop(self) -> None:
+        """Begin no further message."""
+        self._stop.set()
+        self._wake.set()
+
+    def join(self, timeout_s: float) -> bool:
+        """Wait for the end of the message that is being sent. Returns whether the thread has ended."""
+        self._thread.join(timeout_s)
+        return not self._thread.is_alive()
+
+    def _run(self) -> None:
+        failures = 0
+        while not self._stop.is_set():
+            try:
+                wait_s = self.step()
+                failures = 0
+            except sqlite3.Error as error:
+                failures += 1
+                wait_s = _STORAGE_BACKOFF.delay_s(failures)
+                log.warning("outbox_unavailable", channel=self.channel.name, error=str(error))
+            except Exception as error:
+                # Such as a row that cannot be read: the thread must not end without a word.
+                failures += 1
+                wait_s = BACKOFF.delay_s(failures)
+                log.error("channel_failed", channel=self.channel.name, error=_described(error))
+            if wait_s > 0:
+                self._wake.wait(min(wait_s, _IDLE_S))
+                self._wake.clear()
+
+    def step(self) -> float:
+        """Send one message if one is due. Returns the seconds until the next one may be, 0 for now."""
+        now = self._clock()
+        if (wait_s := max(self._schedule.wait_s(now), self._rate.wait_s(now))) > 0:
+            return wait_s
+        pick = self._outbox.take(
+            self.channel.name, self._schedule.waiting(now), withdrawals=AlertState.WITHDRAWN in self.channel.states
+        )
+        if pick is None:
+            return min(_IDLE_S, self._schedule.next_alert_s(now))
+        self._rate.sent(now)
+        self._deliver(pick)
+        return 0.0
+
+    def _deliver(self, pick: Pick) -> None:
+        name, alert = self.channel.name, pick.alert
+        fields = {"channel": name, "alert_id": alert.alert_id, "revision": alert.revision}
+        try:
+            remote_id = self._sender.send(self._render(alert, self.channel), pick.remote_id, pick.reached)
+        except RefusedForGood as refusal:
+            reason = refusal.reason
+            log.error("alert_undeliverable", **fields, reason=reason)
+            self._store(lambda: self._outbox.give_up(name, pick, reason))
+        except SendFailed as failure:
+            self._failed(pick, failure, fields)
+        except Exception as error:
+            # A mistake of this program about one message must not end the deliveries of all others.
+            self._failed(pick, SendFailed(_described(error), may_have_arrived=True, busy=False), fields)
+        else:
+            log.info("alert_delivered", **fields, state=alert.state, attempts=pick.attempts + 1)
+            self._schedule.succeeded()
+            self._store(lambda: self._outbox.delivered(name, pick, remote_id))
+
+    def _failed(self, pick: Pick, failure: SendFailed, fields: dict[str, object]) -> None:
+        attempts = pick.attempts + 1
+        self._schedule.failed(pick.alert.alert_id, attempts, failure, self._clock())
+        if attempts >= self.channel.tries:
+            reason = f"given up after {attempts} tries, the last one: {failure.reason}"
+            log.error("alert_undeliverable", **fields, reason=reason)
+            arrived = failure.may_have_arrived
+            self._store(lambda: self._outbox.give_up(self.channel.name, pick, reason, may_have_arrived=arrived))
+            return
+        log.warning("delivery_failed", **fields, attempts=attempts, reason=failure.reason)
+        self._store(
+            lambda: self._outbox.failed(
+                self.channel.name, pick, failure.reason, may_have_arrived=failure.may_have_arrived
+            )
+        )
+
+    def _store(self, write: Callable[[], None]) -> None:
+        """Write what became of a message, until it works: a full disk must not have it sent again and again."""
+        failures = 0
+        while True:
+            try:
+                write()
+                return
+            except sqlite3.Error as error:
+                failures += 1
+                log.warning("outbox_unavailable", channel=self.channel.name, error=str(error))
+                if self._stop.wait(_STORAGE_BACKOFF.delay_s(failures)):
+                    return
+
+
+def _described(error: Exception) -> str:
+    """Where an error came from, without its text and without local values: they could contain a secret."""
+    frame = traceback.extract_tb(error.__traceback__)[-1]
+    return f"internal error {type(error).__name__} in {Path(frame.filename).name}, line {frame.lineno}"

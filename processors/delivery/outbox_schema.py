@@ -1,0 +1,99 @@
+"""The file of the outbox: its tables, and the checks before it is used."""
+
+import sqlite3
+from pathlib import Path
+
+from uncia.errors import UnciaError
+from uncia.storage.durable import sync_folder
+
+__all__ = ["OutboxRefused", "open_outbox_file"]
+
+APPLICATION_ID = 0x554E4456  # "UNDV"
+SCHEMA_VERSION = 1
+
+_SCHEMA = """
+CREATE TABLE partitions (
+    topic TEXT NOT NULL, number INTEGER NOT NULL,
+    topic_id TEXT NOT NULL,               -- of the broker: another one for a topic that was recreated
+    next_offset INTEGER NOT NULL,
+    PRIMARY KEY (topic, number)
+) WITHOUT ROWID;
+CREATE TABLE messages (
+    sequence INTEGER PRIMARY KEY AUTOINCREMENT,
+    channel TEXT NOT NULL, alert_id TEXT NOT NULL, revision INTEGER NOT NULL,
+    event BLOB NOT NULL,                  -- as on the topic
+    state TEXT NOT NULL,                  -- pending, delivered, overtaken, cancelled or dead
+    withdrawal INTEGER NOT NULL,
+    attempts INTEGER NOT NULL DEFAULT 0,
+    queued_at REAL NOT NULL, ended_at REAL, -- Unix time, for people
+    error TEXT,
+    UNIQUE (channel, alert_id, revision)
+);
+CREATE INDEX messages_pending ON messages (channel, sequence) WHERE state = 'pending';
+CREATE INDEX messages_by_state ON messages (channel, state, sequence);
+CREATE TABLE alerts (
+    channel TEXT NOT NULL, alert_id TEXT NOT NULL,
+    last_revision INTEGER NOT NULL,       -- the highest that was queued
+    reached INTEGER NOT NULL DEFAULT 0,   -- 1: an event of it was delivered, or may have been
+    remote_id TEXT,                       -- what the receiver calls it
+    touched INTEGER NOT NULL,             -- sequence of the last message
+    PRIMARY KEY (channel, alert_id)
+) WITHOUT ROWID;
+CREATE INDEX alerts_by_alert ON alerts (alert_id);
+CREATE INDEX alerts_by_touch ON alerts (channel, touched);
+"""
+
+
+class OutboxRefused(UnciaError):
+    """The outbox cannot be used. Nothing in it was changed."""
+
+    exit_code = 78
+
+
+def open_outbox_file(path: Path, *, create: bool = True) -> sqlite3.Connection:
+    """Open the file, and create its tables in a new one. For any thread, one at a time.
+
+    Raises `OutboxRefused` for the file of another program or a newer version, and where there is none and it may not
+    be created.
+    """
+    if not path.exists():
+        if not create:
+            raise OutboxRefused(f"there is no outbox {path}: `uncia deliver` creates it at its first start")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        # Alerts say where animals are: for the owner alone. SQLite gives its other files the same mode.
+        path.touch(mode=0o600)
+        sync_folder(path.parent)
+    try:
+        database = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=10)
+    except sqlite3.Error as error:
+        raise OutboxRefused(f"the outbox {path} cannot be opened: {error}") from error
+    try:
+        _check(database, path)
+        database.execute("PRAGMA journal_mode = WAL")
+        database.execute("PRAGMA synchronous = FULL")
+        if database.execute("PRAGMA user_version").fetchone()[0] == 0:
+            database.executescript(
+                f"BEGIN IMMEDIATE; {_SCHEMA} PRAGMA application_id = {APPLICATION_ID};"
+                f" PRAGMA user_version = {SCHEMA_VERSION}; COMMIT;"
+            )
+    except sqlite3.Error as error:
+        database.close()
+        raise OutboxRefused(f"the outbox {path} cannot be used: {error}") from error
+    except OutboxRefused:
+        database.close()
+        raise
+    database.row_factory = sqlite3.Row
+    return database
+
+
+def _check(database: sqlite3.Connection, path: Path) -> None:
+    application = database.execute("PRAGMA application_id").fetchone()[0]
+    version = database.execute("PRAGMA user_version").fetchone()[0]
+    tables = database.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
+    if application != APPLICATION_ID and (application or version or tables):
+        raise OutboxRefused(f"{path} is the database of another program: set UNCIA_DELIVERY_DATABASE to another file")
+    if version > SCHEMA_VERSION:
+        raise OutboxRefused(
+            f"{path} was written by a newer Uncia (schema {version}; this one reads {SCHEMA_VERSION}): update Uncia. "
+            "Nothing in it was changed"
+        )

@@ -1,0 +1,134 @@
+"""The file of channels: what it may contain, and where a mistake is."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.unit.processors.delivery.examples import secret_file
+from uncia.errors import SettingsError
+from uncia.events import AlertState, Severity
+from uncia.processors.delivery.channel_file import ChannelFile, parse_channels, read_channels
+from uncia.processors.delivery.channels import ChannelType, PositionDetail, Rate
+from uncia.processors.yaml_positions import FileMistakes
+
+HOOK = "channels:\n  - name: hook\n    type: webhook\n    address: https://example.org/x\n    secret_file: secret\n"
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    secret_file(tmp_path)
+    return tmp_path
+
+
+def parse(text: str, folder: Path) -> ChannelFile:
+    return parse_channels(text, "channels.yaml", folder)
+
+
+def mistakes(text: str, folder: Path) -> list[str]:
+    with pytest.raises(FileMistakes) as caught:
+        parse(text, folder)
+    return [str(one) for one in caught.value.mistakes]
+
+
+def test_every_field_is_read(folder: Path) -> None:
+    text = HOOK + (
+        "    trusted: true\n    position: exact\n    default: yes\n    minimum_severity: critical\n"
+        '    stations: [ridge, "valley-*"]\n    states: [raised, withdrawn]\n'
+        "    rate: 5/10m\n    tries: 7\n    timeout: 30s\n"
+    )
+    (one,) = parse(text, folder).channels
+    assert (one.type, one.secret_file) == (ChannelType.WEBHOOK, folder / "secret")
+    assert one.position is PositionDetail.EXACT and one.trusted and one.default
+    assert one.minimum_severity is Severity.CRITICAL
+    assert one.states == {AlertState.RAISED, AlertState.WITHDRAWN}
+    assert (one.rate, one.tries, one.timeout_s) == (Rate(5, 600), 7, 30)
+
+
+def test_the_examples_of_the_page_are_valid(folder: Path) -> None:
+    page = (Path(__file__).parents[4] / "docs" / "delivery.md").read_text(encoding="utf-8")
+    for name in ("control-room", "mail", "mqtt", "earthranger", "gundi", "telegram"):
+        (folder / f"{name}.secret").write_text("x", encoding="utf-8")
+    found = set()
+    for block in page.split("\n\n"):
+        if block.lstrip().startswith("- name:") and block.startswith("    "):
+            (one,) = parse("channels:\n" + block, folder).channels
+            found.add(one.type)
+    assert found == set(ChannelType)
+
+
+def test_gundi_has_its_address_and_rate(folder: Path) -> None:
+    text = "channels:\n  - {name: g, type: gundi, secret_file: secret, event_type: a, trusted: true, position: exact}\n"
+    (one,) = parse(text, folder).channels
+    assert one.address.startswith("https://sensors.api.gundi")
+    assert one.rate == Rate(1, 60)
+
+
+@pytest.mark.parametrize(
+    ("change", "expected"),
+    [
+        ("    trusted: perhaps\n", "line 6, column 14: use true or false"),
+        ("    position: exact\n", "line 6, column 15: only a channel with `trusted: true` gets a position"),
+        ("    rate: often\n", "line 6, column 11: a rate is a number of messages and a time"),
+        ("    recipients: [a@example.org]\n", "line 6, column 17: a channel of the type webhook has no `recipients`"),
+        ("    timeout: 1h\n", "line 6, column 14: a limit from 1s to 5m is expected"),
+        ("    secret: abc\n", "line 6, column 5: a channel has no 'secret': did you mean 'secret_file'?"),
+        ("    cafile: none.pem\n", "line 6, column 13:"),
+    ],
+)
+def test_a_mistake_is_named_with_its_place(folder: Path, change: str, expected: str) -> None:
+    (found,) = mistakes(HOOK + change, folder)
+    assert found.startswith(expected)
+
+
+@pytest.mark.parametrize(
+    ("address", "expected"),
+    [
+        ("http://example.org/", "use https"),
+        ("https://user:pw@example.org/", "must not contain a password"),
+        ("ftp://example.org/", "not a URL"),
+        ("https://example.org:x/", "not a URL"),
+        ("example.org", "not a URL"),
+    ],
+)
+def test_an_address_must_be_encrypted_and_without_a_password(folder: Path, address: str, expected: str) -> None:
+    (found,) = mistakes(HOOK.replace("https://example.org/x", address), folder)
+    assert found.startswith("line 4, column 14") and expected in found
+    assert "pw@" not in found
+
+
+@pytest.mark.parametrize("address", ["smtp+plain://mail.example.org", "mail.example.org", "smtp://u:p@example.org"])
+def test_a_mail_server_must_be_encrypted(folder: Path, address: str) -> None:
+    text = f"channels:\n- {{name: m, type: email, address: '{address}', sender: a@b.c, recipients: d@e.f}}\n"
+    (found,) = mistakes(text, folder)
+    assert "smtp" in found
+
+
+def test_all_mistakes_are_named(folder: Path) -> None:
+    text = "channels:\n- {name: a b, type: webhook}\n- {type: webhook}\n"
+    text += "- {name: c, type: pigeon}\n- {name: d, type: mqtt}\n"
+    found = mistakes(text, folder)
+    assert len(found) == 4
+    assert "needs `address`" in found[3]
+
+
+def test_two_channels_need_two_names(folder: Path) -> None:
+    (found,) = mistakes(HOOK + HOOK.removeprefix("channels:\n"), folder)
+    assert "a second channel is called 'hook'" in found
+
+
+def test_a_secret_that_others_can_read_is_a_warning_and_a_missing_one_a_mistake(folder: Path) -> None:
+    (folder / "secret").chmod(0o644)
+    (warning,) = parse(HOOK, folder).warnings
+    assert "can be read by every user" in warning.text
+    (folder / "secret").unlink()
+    (found,) = mistakes(HOOK, folder)
+    assert found.startswith("line 5, column 18") and "No such file" in found
+
+
+def test_a_file_that_cannot_be_read_is_named(folder: Path) -> None:
+    with pytest.raises(SettingsError, match=r"none\.yaml cannot be read"):
+        read_channels(folder / "none.yaml")
+
+
+def test_an_empty_file_has_no_channels(folder: Path) -> None:
+    assert parse("", folder).channels == ()

@@ -1,0 +1,176 @@
+"""The loop of a channel: retries, limits, and that one channel never delays another."""
+
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.unit.processors.delivery.examples import alert, channel, secret_file
+from tests.unit.processors.delivery.http_receiver import Answer, receiving
+from tests.waiting import wait_until
+from uncia.backoff import Backoff
+from uncia.events import AlertState
+from uncia.processors.delivery.channel_sender import ChannelSender, RateLimit, RetrySchedule
+from uncia.processors.delivery.channels import Channel, Rate
+from uncia.processors.delivery.failures import RefusedForGood, SendFailed
+from uncia.processors.delivery.message import AlertMessage, message_of
+from uncia.processors.delivery.outbox import Outbox, PartitionOffset, Queued
+from uncia.processors.delivery.webhook import WebhookSender
+
+PLACE = ("camera.alert.raised.v1", 0)
+
+
+class Script:
+    """A sender with written results: None delivers, an exception fails."""
+
+    def __init__(self, *results: Exception | None) -> None:
+        self.results = list(results)
+        self.sent: list[str] = []
+
+    def send(self, message: AlertMessage, remote_id: str | None, reached: bool) -> str | None:
+        self.sent.append(message.key)
+        result = self.results.pop(0) if self.results else None
+        if result is not None:
+            raise result
+        return f"their-{message.alert_id}"
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.now = 1000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def box(tmp_path: Path) -> Iterator[Outbox]:
+    with Outbox(tmp_path / "outbox.sqlite") as opened:
+        yield opened
+
+
+def queue(box: Outbox, *alerts: object, channel: str = "one") -> None:
+    box.apply([Queued(channel, one) for one in alerts], {PLACE: PartitionOffset("id", 1)})  # type: ignore[arg-type]
+
+
+def runner(box: Outbox, script: Script, one: Channel, clock: Callable[[], float]) -> ChannelSender:
+    return ChannelSender(one, script, box, lambda event, its: message_of(event, its, None, None), clock)
+
+
+def run(sender: ChannelSender, clock: Clock, seconds: float) -> None:
+    """Let the loop run for so long by its clock."""
+    end = clock.now + seconds
+    while clock.now < end:
+        clock.now += min(max(sender.step(), 0.0), end - clock.now) or 0.001
+
+
+def busy(retry_after_s: float | None = None) -> SendFailed:
+    return SendFailed("HTTP 503", may_have_arrived=False, retry_after_s=retry_after_s)
+
+
+def test_a_failure_is_tried_again_later_and_what_follows_keeps_its_order(box: Outbox) -> None:
+    clock, script = Clock(), Script(busy(), busy(), None)
+    sender = runner(box, script, channel(), clock)
+    queue(box, alert("alr-1"), alert("alr-2"))
+    run(sender, clock, 30)
+    assert script.sent.count("alr-1:1") + script.sent.count("alr-2:1") == 4
+    assert box.counts()["one"].delivered == 2
+
+
+def test_the_time_that_a_receiver_wants_is_waited(box: Outbox) -> None:
+    clock, script = Clock(), Script(busy(retry_after_s=600))
+    sender = runner(box, script, channel(), clock)
+    queue(box, alert("alr-1"), alert("alr-2"))
+    run(sender, clock, 599)
+    assert script.sent == ["alr-1:1"]
+    run(sender, clock, 20)
+    assert sorted(script.sent) == ["alr-1:1", "alr-1:1", "alr-2:1"]
+
+
+def test_a_message_that_alone_fails_does_not_hold_up_the_others(box: Outbox) -> None:
+    script = Script(SendFailed("HTTP 500", may_have_arrived=True, busy=False), None)
+    sender = runner(box, script, channel(), Clock())
+    queue(box, alert("alr-1"), alert("alr-2"))
+    assert [sender.step(), sender.step()] == [0.0, 0.0]
+    assert script.sent == ["alr-1:1", "alr-2:1"]
+
+
+def test_a_refusal_and_too_many_tries_end_in_the_dead_letters(box: Outbox) -> None:
+    clock, script = Clock(), Script(RefusedForGood("HTTP 404"), busy(), busy(), busy())
+    sender = runner(box, script, channel(tries=3), clock)
+    queue(box, alert("alr-1"), alert("alr-2"))
+    run(sender, clock, 3600)
+    reasons = {one.alert.alert_id: one.reason for one in box.dead_letters("one")}
+    assert reasons == {"alr-1": "HTTP 404", "alr-2": "given up after 3 tries, the last one: HTTP 503"}
+    assert box.counts()["one"].pending == 0
+
+
+def test_events_that_come_meanwhile_are_one_message(box: Outbox) -> None:
+    clock, script = Clock(), Script(None)
+    sender = runner(box, script, channel(rate=Rate(1, 60)), clock)
+    queue(box, alert(revision=1))
+    sender.step()
+    for revision in range(2, 8):
+        queue(box, alert(revision=revision, state=AlertState.UPDATED))
+        run(sender, clock, 5)
+    run(sender, clock, 60)
+    assert script.sent == ["alr-1:1", "alr-1:7"]
+
+
+def test_a_rate_is_kept() -> None:
+    limit = RateLimit(Rate(2, 60))
+    for now in (0.0, 10.0):
+        assert limit.wait_s(now) == 0
+        limit.sent(now)
+    assert limit.wait_s(20.0) == 40
+    assert limit.wait_s(60.0) == 0
+
+
+def test_delays_double_up_to_their_cap_and_begin_anew_after_a_success() -> None:
+    schedule = RetrySchedule(Backoff(first_s=1, max_s=8))
+    for number in range(1, 9):
+        schedule.failed("alr-1", number, busy(), now=0)
+        assert min(8, 2 ** (number - 1)) / 2 <= schedule.wait_s(0) <= min(8, 2 ** (number - 1))
+    schedule.succeeded()
+    assert schedule.wait_s(0) == 0
+    assert schedule.waiting(0) == {"alr-1"}
+    assert schedule.waiting(9) == set()
+
+
+def test_a_channel_that_hangs_delays_no_other(box: Outbox, tmp_path: Path) -> None:
+    with receiving(Answer(hang=True)) as hanging, receiving() as working:
+        senders = []
+        for name, receiver in (("hangs", hanging), ("works", working)):
+            one = channel(name, address=receiver.url, secret_file=secret_file(tmp_path), timeout_s=60)
+            queue(box, *(alert(f"alr-{number}") for number in range(20)), channel=name)
+            senders.append(ChannelSender(one, WebhookSender(one), box, lambda e, its: message_of(e, its, None, None)))
+        for sender in senders:
+            sender.start()
+        wait_until(lambda: box.counts()["works"].delivered == 20, limit_s=10)
+        assert box.counts()["hangs"].delivered == 0
+        for sender in senders:
+            sender.stop()
+        hanging.ended.set()
+        assert all(sender.join(60) for sender in senders)
+    assert len(working.requests) == 20
+
+
+def test_a_mistake_in_one_message_ends_no_thread(box: Outbox) -> None:
+    seen = threading.Event()
+
+    class Broken(Script):
+        def send(self, message: AlertMessage, remote_id: str | None, reached: bool) -> str | None:
+            if message.alert_id == "alr-1":
+                raise ValueError("a mistake of the program")
+            seen.set()
+            return None
+
+    sender = runner(box, Broken(), channel(), Clock())
+    queue(box, alert("alr-1"), alert("alr-2"))
+    sender.start()
+    try:
+        assert seen.wait(60)
+    finally:
+        sender.stop()
+        assert sender.join(60)
