@@ -63,7 +63,9 @@ def dry_run(
         return
     counts = Counter(alert.rule for alert in newest)
     for rule in rules:
-        echo(f"{rule.name}: {counts[rule.name]} alert{'' if counts[rule.name] == 1 else 's'} in {days} days")
+        count = counts[rule.name]
+        alerts = "no alert" if not count else f"{count} alert{'' if count == 1 else 's'}"
+        echo(f"{rule.name}: this rule would have raised {alerts} in the last {days} days")
     if newest:
         _print(newest)
 

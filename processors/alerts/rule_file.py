@@ -179,6 +179,11 @@ class _Reader:
                 fields["min_confidence"].start_mark, f"verdicts have no probability of a {rule.category}: remove this"
             )
 
+        if "rare" in fields and rule.rare is not None and rule.rare <= rule.encounter:
+            raise _Wrong(fields["rare"].start_mark, "`rare` must be longer than `encounter`, 30m by default")
+        if "rare_by" in fields and "rare" not in fields:
+            raise _Wrong(fields["rare_by"].start_mark, "`rare_by` needs `rare`")
+
     def _taxa(self, node: yaml.Node) -> tuple[str, ...]:
         names = _names(node)
         for item, name in zip(_items(node), names, strict=True):
@@ -285,6 +290,13 @@ def _age(node: yaml.Node) -> timedelta | None:
     return None if _text(node).lower() == "any" else _duration(node)
 
 
+def _rare_by(node: yaml.Node) -> bool:
+    text = _text(node).lower()
+    if text not in ("taxon", "rule"):
+        raise _Wrong(node.start_mark, "use one of taxon, rule")
+    return text == "rule"
+
+
 def _hours(node: yaml.Node) -> tuple[int, int]:
     found = re.fullmatch(r"([0-9]{1,2}):([0-9]{2})\s*[-–]\s*([0-9]{1,2}):([0-9]{2})", _text(node))
     first, end = (int(found[at]) * 60 + int(found[at + 1]) for at in (1, 3)) if found else (-1, -1)
@@ -307,7 +319,9 @@ _FIELDS: dict[str, Callable[[yaml.Node], Any]] = {
     "encounter": _duration,
     "cooldown": _duration,
     "max_age": _age,
+    "rare": _duration,
+    "rare_by": _rare_by,
     "severity": _one_of(Severity),
     "channels": _names,
 }
-_ATTRIBUTES = {"taxon": "taxa"}
+_ATTRIBUTES = {"taxon": "taxa", "rare_by": "rare_by_rule"}

@@ -36,6 +36,11 @@ class RuleIndex:
         """The rule of this name."""
         return self._by_name.get(name)
 
+    def limits_rarity(self, name: str) -> bool:
+        """Whether the rule of this name has `rare`."""
+        rule = self._by_name.get(name)
+        return rule is not None and rule.rare is not None
+
     def shown(self, burst: BurstResolved) -> Shown:
         """What the burst is called, as rules see it."""
         return shown(burst, self._taxonomy)

@@ -22,8 +22,8 @@ class AlertUpdate:
 
     @property
     def state(self) -> bytes | None:
-        """The state to write; None: the camera has no alert, and needs none."""
-        return to_bytes(self.alerts) if self.alerts.alerts else None
+        """The state to write; None: the camera has neither alerts nor sightings."""
+        return to_bytes(self.alerts) if self.alerts.alerts or self.alerts.sightings else None
 
 
 class AlertTracker:

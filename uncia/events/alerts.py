@@ -17,6 +17,13 @@ class AlertState(StrEnum):
     WITHDRAWN = "withdrawn"
 
 
+class AlertCause(StrEnum):
+    """What the rule of an alert is about, other than verdicts alone. Values may be added."""
+
+    RARITY = "rarity"
+    """Bursts with a verdict that the rule names, after a time without one at the camera."""
+
+
 class Severity(StrEnum):
     """How urgent the rule says it is."""
 
@@ -57,6 +64,7 @@ class AlertRaised(Event):
     state: AlertState
     rule: Name = Field(description="name of the rule")
     severity: Severity = Severity.WARNING
+    cause: AlertCause | None = Field(default=None, description="what the rule is about; None: verdicts alone")
     station: str
     camera: str
     summary: FreeText = Field(description="one sentence for people")

@@ -70,8 +70,8 @@ def test_a_mistake_is_an_error(rules: Path) -> None:
 def test_a_dry_run_counts_the_alerts_of_each_rule(rules: Path, published: list[tuple[datetime, Any]]) -> None:
     published.append(recent(burst()))
     output = run("test", str(rules))
-    assert "leopard: 1 alert in 30 days" in output
-    assert "wolf: 0 alerts in 30 days" in output
+    assert "leopard: this rule would have raised 1 alert in the last 30 days" in output
+    assert "wolf: this rule would have raised no alert in the last 30 days" in output
     assert "snow leopard (Panthera uncia) at ridge/north" in output
 
 
@@ -91,3 +91,15 @@ def test_what_was_withdrawn_is_no_alert_of_a_dry_run(rules: Path, published: lis
     published.append(recent(burst()))
     published.append(recent(burst(revision=2, review=reviewed(ReviewDecision.BLANK))))
     assert json.loads(run("test", str(rules), "--json")) == []
+
+
+def test_a_dry_run_counts_rare_sightings_alone(rules: Path, published: list[tuple[datetime, Any]]) -> None:
+    rules.write_text("rules:\n  - {name: first cat, taxon: Felidae, rare: 30d}\n", encoding="utf-8")
+    now = datetime.now(UTC)
+    for name, days in (("b1", 8), ("b2", 4)):
+        logged = now - timedelta(days=days)
+        time = logged.replace(tzinfo=None)
+        published.append((logged, burst(name).model_copy(update={"started_at": time, "ended_at": time})))
+    output = run("test", str(rules))
+    assert "first cat: this rule would have raised 1 alert in the last 30 days" in output
+    assert "(rare there)" in output

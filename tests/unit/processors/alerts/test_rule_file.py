@@ -27,6 +27,8 @@ rules:
     encounter: 15m
     cooldown: 2h
     max_age: any
+    rare: 30d
+    rare_by: rule
     severity: critical
     channels: [rangers]
   - {name: person, category: person}
@@ -53,6 +55,8 @@ def test_every_field_is_read() -> None:
         encounter=timedelta(minutes=15),
         cooldown=timedelta(hours=2),
         max_age=None,
+        rare=timedelta(days=30),
+        rare_by_rule=True,
         severity=Severity.CRITICAL,
         channels=("rangers",),
     )
@@ -79,6 +83,10 @@ def test_every_field_is_read() -> None:
         ("{name: '', taxon: Felidae}", "line 2, column 12: the value is empty"),
         ('{name: "a\\e[31m", taxon: Felidae}', "line 2, column 12: the value has more than 200 characters, or"),
         ("{name: [a], taxon: Felidae}", "line 2, column 12: one value is expected"),
+        ("{name: a, taxon: Felidae, rare: monthly}", "line 2, column 37: a duration is a number and a unit"),
+        ("{name: a, taxon: Felidae, rare: 20m}", "line 2, column 37: `rare` must be longer than `encounter`"),
+        ("{name: a, taxon: Felidae, rare: 9d, rare_by: station}", "line 2, column 50: use one of taxon, rule"),
+        ("{name: a, taxon: Felidae, rare_by: rule}", "line 2, column 40: `rare_by` needs `rare`"),
         ("snow leopard", "line 2, column 5: a rule must consist of `key: value`"),
         ("{name: a, taxon: *leopard}", "line 2, column 22: anchors and aliases"),
     ],
