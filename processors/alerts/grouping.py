@@ -40,6 +40,8 @@ class CameraAlerts(LogPosition):
 
     alerts: dict[str, AlertRaised] = field(default_factory=dict)
     """By id, in the order in which they were raised."""
+    heard: datetime | None = None
+    """The last contact, in log time (`silence`)."""
     sightings: list[Sightings] = field(default_factory=list)
     """Of the rules with `rare`; in the order in which their subjects were first seen."""
 
@@ -200,10 +202,13 @@ def _publish(state: CameraAlerts, alert: AlertRaised, bursts: Iterable[AlertBurs
 
 
 def _forget(state: CameraAlerts, logged_at: datetime) -> None:
-    for name in [name for name, alert in state.alerts.items() if logged_at - alert.updated_at > KEPT]:
-        del state.alerts[name]
-    while len(state.alerts) > MOST_ALERTS:
-        del state.alerts[min(state.alerts, key=lambda name: state.alerts[name].updated_at)]
+    # Silence that lasts has no later change; one of each rule can last.
+    ended = {name: alert for name, alert in state.alerts.items() if alert.bursts or alert.state is AlertState.WITHDRAWN}
+    for name in [name for name, alert in ended.items() if logged_at - alert.updated_at > KEPT]:
+        del state.alerts[name], ended[name]
+    while len(ended) > MOST_ALERTS:
+        oldest = min(ended, key=lambda name: ended[name].updated_at)
+        del state.alerts[oldest], ended[oldest]
 
 
 def _entry(burst: BurstResolved, seen: Shown, found: Found | None) -> AlertBurst:

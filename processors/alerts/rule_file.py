@@ -165,13 +165,18 @@ class _Reader:
             raise _Wrong(node.start_mark, "the rule has no `name`")
         if "name" not in values:
             raise _Wrong(fields["name"].start_mark, "the name cannot be used")
-        rule = Rule(**values)
+        rule = Rule(**values, silent="silent_for" in fields)
         self._check(rule, fields, node)
         return rule
 
     def _check(self, rule: Rule, fields: Mapping[str, yaml.Node], node: yaml.Node) -> None:
+        if rule.silent:
+            for key in fields:
+                if key in _OF_BURSTS:
+                    raise _Wrong(fields[key].start_mark, f"a rule with `silent_for` has no `{key}`: it has no bursts")
+            return
         if "category" not in fields and "taxon" not in fields:
-            raise _Wrong(node.start_mark, f"the rule {rule.name!r} has neither `taxon` nor `category`")
+            raise _Wrong(node.start_mark, f"the rule {rule.name!r} has neither `taxon` nor `category` nor `silent_for`")
         if rule.taxa and rule.category not in (None, BurstCategory.ANIMAL):
             raise _Wrong(fields["category"].start_mark, f"no {rule.category} has a taxon: remove one of the two")
         if rule.min_confidence is not None and rule.category not in (None, BurstCategory.ANIMAL):
@@ -297,6 +302,15 @@ def _rare_by(node: yaml.Node) -> bool:
     return text == "rule"
 
 
+def _silence(node: yaml.Node) -> timedelta | None:
+    if _text(node).lower() == "deployment":
+        return None
+    length = _duration(node)
+    if length < timedelta(hours=1):
+        raise _Wrong(node.start_mark, "a silence is at least 1h, or `deployment` for the deployment's contact interval")
+    return length
+
+
 def _hours(node: yaml.Node) -> tuple[int, int]:
     found = re.fullmatch(r"([0-9]{1,2}):([0-9]{2})\s*[-–]\s*([0-9]{1,2}):([0-9]{2})", _text(node))
     first, end = (int(found[at]) * 60 + int(found[at + 1]) for at in (1, 3)) if found else (-1, -1)
@@ -321,7 +335,10 @@ _FIELDS: dict[str, Callable[[yaml.Node], Any]] = {
     "max_age": _age,
     "rare": _duration,
     "rare_by": _rare_by,
+    "silent_for": _silence,
     "severity": _one_of(Severity),
     "channels": _names,
 }
 _ATTRIBUTES = {"taxon": "taxa", "rare_by": "rare_by_rule"}
+_OF_BURSTS = frozenset({"taxon", *_FIELDS} - {"stations", "cameras", "cooldown", "severity", "channels", "silent_for"})
+"""Fields that a rule about silence cannot have."""

@@ -45,6 +45,10 @@ class Rule:
     """Only where nothing of the same taxon was seen at the camera for so long before the encounter."""
     rare_by_rule: bool = False
     """Nothing that the rule matches, of whichever taxon, was seen for so long."""
+    silent: bool = False
+    """About cameras from which nothing comes; then not about bursts."""
+    silent_for: timedelta | None = None
+    """For so long; None: for the contact interval of the camera's deployment, where it has one."""
     severity: Severity = Severity.WARNING
     channels: tuple[str, ...] = ()
 

@@ -5,6 +5,7 @@ alerts again, with the same ids and revisions.
 """
 
 import zlib
+from datetime import datetime
 
 import structlog
 from pydantic import BaseModel, ValidationError
@@ -26,6 +27,7 @@ class _Stored(BaseModel):
     """Field names are the stored format."""
 
     alerts: tuple[AlertRaised, ...] = ()
+    heard: datetime | None = None
     sightings: tuple[Sightings, ...] = ()
     offset: int = -1
     logged_ms: int = -1
@@ -35,6 +37,7 @@ def to_bytes(state: CameraAlerts) -> bytes:
     """Encode the state: about 200 bytes for each alert, and 50 for each sighting."""
     stored = _Stored(
         alerts=tuple(state.alerts.values()),
+        heard=state.heard,
         sightings=tuple(state.sightings),
         offset=state.offset,
         logged_ms=state.logged_ms,
@@ -52,4 +55,4 @@ def from_bytes(camera: str, raw: bytes) -> CameraAlerts:
         log.error("alert_state_damaged", camera=camera, error=type(error).__name__)
         return CameraAlerts()
     alerts = {alert.alert_id: alert for alert in stored.alerts}
-    return CameraAlerts(stored.offset, stored.logged_ms, alerts, list(stored.sightings))
+    return CameraAlerts(stored.offset, stored.logged_ms, alerts, stored.heard, list(stored.sightings))

@@ -22,6 +22,8 @@ class AlertCause(StrEnum):
 
     RARITY = "rarity"
     """Bursts with a verdict that the rule names, after a time without one at the camera."""
+    SILENCE = "silence"
+    """Nothing came from a camera for too long. The alert has no bursts; it is withdrawn when the camera is heard."""
 
 
 class Severity(StrEnum):
@@ -68,10 +70,10 @@ class AlertRaised(Event):
     station: str
     camera: str
     summary: FreeText = Field(description="one sentence for people")
-    bursts: BoundedTuple[AlertBurst] = Field(description="its bursts, in order of capture")
+    bursts: BoundedTuple[AlertBurst] = Field(description="its bursts, in order of capture; none: silence")
     channels: tuple[Name, ...] = Field(default=(), max_length=100, description="where the rule sends it")
-    raised_at: UtcTime = Field(description="log time of the verdict that raised it")
-    updated_at: UtcTime = Field(description="log time of the verdict that changed it last")
+    raised_at: UtcTime = Field(description="log time of the verdict that raised it; of a silence, when it was too long")
+    updated_at: UtcTime = Field(description="log time of what changed it last")
 
     @property
     def matching(self) -> tuple[AlertBurst, ...]:
