@@ -1,6 +1,6 @@
 """`uncia alerts`: check a file of rules, try it on the past, and list the alerts that were raised."""
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -11,6 +11,7 @@ import typer
 from rich.table import Column, Table
 from rich.text import Text
 
+from uncia.camtrap.deployments import Deployments
 from uncia.camtrap.names import camera_matches
 from uncia.camtrap.taxonomy import Taxonomy
 from uncia.commands.skipped_messages import report_skipped
@@ -20,9 +21,10 @@ from uncia.kafka.broker import Message, read_topics
 from uncia.processors.alerts.grouping import CameraAlerts, apply
 from uncia.processors.alerts.rule_file import RuleFile, read_rules
 from uncia.processors.alerts.rule_index import RuleIndex
+from uncia.processors.alerts.silence import replay_silence, step_of
 from uncia.settings import settings
 from uncia.terminal import echo, echo_json, plain_console
-from uncia.topics import ALERT_RAISED, BURST_RESOLVED
+from uncia.topics import ALERT_RAISED, BURST_RESOLVED, DEPLOYMENT_CHANGED, IMAGE_PREDICTED, STATUS_REPORTED
 
 app = typer.Typer(no_args_is_help=True, help="Check alert rules, try them on the past, and list alerts.")
 
@@ -52,18 +54,22 @@ def dry_run(
     """Try rules on the past: which alerts they would have raised. Nothing is published.
 
     Of a verdict the topic keeps the last revision, so that alerts which were withdrawn since do not appear.
+    Alerts on silence appear also when the camera was heard again.
     """
     found = read_rules(file, _taxonomy())
     _warn(file, found)
     rules = [replace(rule, max_age=None) if any_age else rule for rule in found.rules]
     since = datetime.now(UTC) - timedelta(days=days)
-    newest = _raised(RuleIndex(rules, _taxonomy()), since)
+    index = RuleIndex(rules, _taxonomy())
+    newest = sorted([*_raised(index, since), *_silences(index, since)], key=lambda one: (one.raised_at, one.alert_id))
     if as_json:
         echo_json([alert.model_dump(mode="json", exclude_none=True) for alert in newest])
         return
     counts = Counter(alert.rule for alert in newest)
     for rule in rules:
-        echo(f"{rule.name}: {counts[rule.name]} alert{'' if counts[rule.name] == 1 else 's'} in {days} days")
+        count = counts[rule.name]
+        alerts = "no alert" if not count else f"{count} alert{'' if count == 1 else 's'}"
+        echo(f"{rule.name}: this rule would have raised {alerts} in the last {days} days")
     if newest:
         _print(newest)
 
@@ -114,6 +120,25 @@ def _raised(rules: RuleIndex, since: datetime) -> list[AlertRaised]:
             newest[alert.alert_id] = alert
     raised = [alert for alert in newest.values() if alert.state is not AlertState.WITHDRAWN]
     return sorted(raised, key=lambda alert: (alert.raised_at, alert.alert_id))
+
+
+def _silences(rules: RuleIndex, since: datetime) -> list[AlertRaised]:
+    """The alerts about silence that rules would have raised, each as it would be now; those that ended, too."""
+    if not rules.silence:
+        return []
+    deployments, contacts = Deployments(), defaultdict[str, set[datetime]](set)
+    topics = (DEPLOYMENT_CHANGED, IMAGE_PREDICTED, STATUS_REPORTED)
+    for message in read_topics(settings(), topics, from_beginning=True, until_end=True):
+        if message.topic.endswith(DEPLOYMENT_CHANGED.name):
+            deployments.apply(message.key, message.value)
+        elif message.key:
+            logged_at = datetime.fromtimestamp(message.timestamp_ms / 1000, UTC)
+            contacts[message.key.decode(errors="replace")].add(step_of(logged_at))
+    now, newest = datetime.now(UTC), dict[str, AlertRaised]()
+    for camera in deployments.cameras():
+        for alert in replay_silence(camera, sorted(contacts[camera]), deployments, rules, since, now):
+            newest[alert.alert_id] = alert
+    return list(newest.values())
 
 
 def _verdicts() -> Iterator[tuple[Message, BurstResolved]]:

@@ -4,15 +4,18 @@
 2. An alert with a matching burst is raised or updated; one without is withdrawn. It keeps its id for ever: when a burst
    of it matches again, it is updated.
 3. An event is published when something changes that a person would see, and revisions then increase by one.
-4. The result depends on the messages alone, in their order: reading them again gives the same events.
+4. A rule with `rare` matches the bursts of rare encounters alone (`rarity`); a verdict on one burst can change whether
+   others match.
+5. The result depends on the messages alone, in their order: reading them again gives the same events.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from uncia import ids
-from uncia.events import AlertBurst, AlertRaised, AlertState, BurstResolved, BurstStatus
+from uncia.events import AlertBurst, AlertCause, AlertRaised, AlertState, BurstResolved, BurstStatus
+from uncia.processors.alerts.rarity import Sightings, record, successor
 from uncia.processors.alerts.rule_index import RuleIndex
 from uncia.processors.alerts.rules import Found, Rule, Shown
 from uncia.processors.alerts.summary import summary_of
@@ -37,30 +40,80 @@ class CameraAlerts(LogPosition):
 
     alerts: dict[str, AlertRaised] = field(default_factory=dict)
     """By id, in the order in which they were raised."""
+    heard: datetime | None = None
+    """The last contact, in log time (`silence`)."""
+    sightings: list[Sightings] = field(default_factory=list)
+    """Of the rules with `rare`; in the order in which their subjects were first seen."""
 
 
 def apply(state: CameraAlerts, burst: BurstResolved, rules: RuleIndex, logged_at: datetime) -> list[AlertRaised]:
     """Change the camera's alerts by one verdict, and return the events to publish, in their order."""
     seen = rules.shown(burst)
-    matched = {rule.name: (rule, found) for rule, found in rules.matches(burst, seen)}
+    matched = {rule.name: found for rule, found in rules.matches(burst, seen)}
     changed: list[AlertRaised] = []
     known: set[str] = set()
+    follows = burst.superseded_by if burst.status is BurstStatus.SUPERSEDED else None
+    if follows:
+        successor(state.sightings, burst.burst_id, follows)
+    entries = {name: [_entry(burst, seen, found)] for name, found in matched.items()}
+    if state.sightings or any(rules.limits_rarity(name) for name in matched):
+        entries.update(_rare_entries(state, burst, seen, matched, rules))
     for alert in list(state.alerts.values()):
         if (entry := _entry_of(alert, burst.burst_id)) is None:
             continue
         known.add(alert.rule)
         if burst.revision < entry.revision:
             continue
-        if burst.status is BurstStatus.SUPERSEDED and burst.superseded_by:
-            changed.append(_follow(state, alert, entry, burst.superseded_by, logged_at))
+        if follows:
+            changed.append(_follow(state, alert, entry, follows, logged_at))
             continue
-        found = matched.get(alert.rule, (None, None))[1]
-        changed += _replace(state, alert, entry, _entry(burst, seen, found), logged_at)
-    for name, (rule, found) in matched.items():
-        if name not in known:
-            changed += _add(state, rule, _entry(burst, seen, found), burst, logged_at)
+        own = entries.get(alert.rule) or [_entry(burst, seen, None)]
+        changed += _replace(state, alert, entry, own[0], logged_at)
+    for name, own in entries.items():
+        rule = rules.named(name)
+        for entry in own:
+            if rule is None or (entry.burst_id == burst.burst_id and name in known):
+                continue
+            changed += _put(state, rule, entry, burst, logged_at)
     _forget(state, logged_at)
     return changed
+
+
+def _rare_entries(
+    state: CameraAlerts, burst: BurstResolved, seen: Shown, matched: Mapping[str, Found], rules: RuleIndex
+) -> dict[str, list[AlertBurst]]:
+    """By rule with `rare`, the bursts that may match now or no longer do; the burst of this verdict first."""
+    state.sightings = [one for one in state.sightings if rules.limits_rarity(one.rule)]
+    names = {one.rule for one in state.sightings if burst.burst_id in one.bursts}
+    names.update(name for name in matched if rules.limits_rarity(name))
+    found: dict[str, list[AlertBurst]] = {}
+    for rule in sorted((rule for name in names if (rule := rules.named(name))), key=lambda rule: rule.name):
+        entry = _entry(burst, seen, matched.get(rule.name))
+        found[rule.name] = record(state.sightings, rule, entry)
+        if found[rule.name] and entry.matches and not _is_stored(state.sightings, rule, entry):
+            was_rare = any(
+                one.matches
+                for alert in state.alerts.values()
+                if alert.rule == rule.name
+                for one in alert.bursts
+                if one.burst_id == entry.burst_id
+            )
+            found[rule.name][0] = entry.model_copy(update={"matches": was_rare})
+    return found
+
+
+def _is_stored(sightings: Iterable[Sightings], rule: Rule, entry: AlertBurst) -> bool:
+    return any(one.rule == rule.name and entry.burst_id in one.bursts for one in sightings)
+
+
+def _put(
+    state: CameraAlerts, rule: Rule, entry: AlertBurst, burst: BurstResolved, logged_at: datetime
+) -> list[AlertRaised]:
+    """Change the alert that has this burst, or add the burst to one if it matches."""
+    for alert in list(state.alerts.values()):
+        if alert.rule == rule.name and (before := _entry_of(alert, entry.burst_id)) is not None:
+            return _replace(state, alert, before, entry, logged_at)
+    return _add(state, rule, entry, burst, logged_at) if entry.matches else []
 
 
 def _add(
@@ -70,18 +123,20 @@ def _add(
     for alert in reversed(list(state.alerts.values())):
         if alert.rule == rule.name and _takes(alert, rule, entry, logged_at):
             return [_publish(state, alert, (*alert.bursts, entry), logged_at)]
-    age = logged_at.replace(tzinfo=None) - burst.started_at
+    age = logged_at.replace(tzinfo=None) - entry.started_at
     if rule.max_age is not None and age > rule.max_age + _ZONES:
         return []
+    cause = None if rule.rare is None else AlertCause.RARITY
     raised = AlertRaised(
-        alert_id=ids.alert_id(rule.name, burst.camera, burst.burst_id),
+        alert_id=ids.alert_id(rule.name, burst.camera, entry.burst_id),
         revision=1,
         state=AlertState.RAISED,
+        cause=cause,
         rule=rule.name,
         severity=rule.severity,
         station=burst.station,
         camera=burst.camera,
-        summary=summary_of(burst.camera, (entry,)),
+        summary=summary_of(burst.camera, (entry,), cause),
         bursts=(entry,),
         channels=rule.channels,
         raised_at=logged_at,
@@ -138,7 +193,7 @@ def _publish(state: CameraAlerts, alert: AlertRaised, bursts: Iterable[AlertBurs
             "revision": alert.revision + 1,
             "state": AlertState.UPDATED if matching else AlertState.WITHDRAWN,
             "bursts": ordered,
-            "summary": summary_of(alert.camera, matching or ordered, withdrawn=not matching),
+            "summary": summary_of(alert.camera, matching or ordered, alert.cause, withdrawn=not matching),
             "updated_at": max(logged_at, alert.updated_at),
         }
     )
@@ -147,10 +202,13 @@ def _publish(state: CameraAlerts, alert: AlertRaised, bursts: Iterable[AlertBurs
 
 
 def _forget(state: CameraAlerts, logged_at: datetime) -> None:
-    for name in [name for name, alert in state.alerts.items() if logged_at - alert.updated_at > KEPT]:
-        del state.alerts[name]
-    while len(state.alerts) > MOST_ALERTS:
-        del state.alerts[min(state.alerts, key=lambda name: state.alerts[name].updated_at)]
+    # Silence that lasts has no later change; one of each rule can last.
+    ended = {name: alert for name, alert in state.alerts.items() if alert.bursts or alert.state is AlertState.WITHDRAWN}
+    for name in [name for name, alert in ended.items() if logged_at - alert.updated_at > KEPT]:
+        del state.alerts[name], ended[name]
+    while len(ended) > MOST_ALERTS:
+        oldest = min(ended, key=lambda name: ended[name].updated_at)
+        del state.alerts[oldest], ended[oldest]
 
 
 def _entry(burst: BurstResolved, seen: Shown, found: Found | None) -> AlertBurst:

@@ -98,19 +98,29 @@ class _Reader:
             raise _Wrong(node.start_mark, "the rule has no `name`")
         if "name" not in values:
             raise _Wrong(fields["name"].start_mark, "the name cannot be used")
-        rule = Rule(**values)
+        rule = Rule(**values, silent="silent_for" in fields)
         self._check(rule, fields, node)
         return rule
 
     def _check(self, rule: Rule, fields: Mapping[str, yaml.Node], node: yaml.Node) -> None:
+        if rule.silent:
+            for key in fields:
+                if key in _OF_BURSTS:
+                    raise _Wrong(fields[key].start_mark, f"a rule with `silent_for` has no `{key}`: it has no bursts")
+            return
         if "category" not in fields and "taxon" not in fields:
-            raise _Wrong(node.start_mark, f"the rule {rule.name!r} has neither `taxon` nor `category`")
+            raise _Wrong(node.start_mark, f"the rule {rule.name!r} has neither `taxon` nor `category` nor `silent_for`")
         if rule.taxa and rule.category not in (None, BurstCategory.ANIMAL):
             raise _Wrong(fields["category"].start_mark, f"no {rule.category} has a taxon: remove one of the two")
         if rule.min_confidence is not None and rule.category not in (None, BurstCategory.ANIMAL):
             raise _Wrong(
                 fields["min_confidence"].start_mark, f"verdicts have no probability of a {rule.category}: remove this"
             )
+
+        if "rare" in fields and rule.rare is not None and rule.rare <= rule.encounter:
+            raise _Wrong(fields["rare"].start_mark, "`rare` must be longer than `encounter`, 30m by default")
+        if "rare_by" in fields and "rare" not in fields:
+            raise _Wrong(fields["rare_by"].start_mark, "`rare_by` needs `rare`")
 
     def _taxa(self, node: yaml.Node) -> tuple[str, ...]:
         names = _names(node)
@@ -141,6 +151,22 @@ def _age(node: yaml.Node) -> timedelta | None:
     return None if _text(node).lower() == "any" else _duration(node)
 
 
+def _rare_by(node: yaml.Node) -> bool:
+    text = _text(node).lower()
+    if text not in ("taxon", "rule"):
+        raise _Wrong(node.start_mark, "use one of taxon, rule")
+    return text == "rule"
+
+
+def _silence(node: yaml.Node) -> timedelta | None:
+    if _text(node).lower() == "deployment":
+        return None
+    length = _duration(node)
+    if length < timedelta(hours=1):
+        raise _Wrong(node.start_mark, "a silence is at least 1h, or `deployment` for the deployment's contact interval")
+    return length
+
+
 def _hours(node: yaml.Node) -> tuple[int, int]:
     found = re.fullmatch(r"([0-9]{1,2}):([0-9]{2})\s*[-–]\s*([0-9]{1,2}):([0-9]{2})", _text(node))
     first, end = (int(found[at]) * 60 + int(found[at + 1]) for at in (1, 3)) if found else (-1, -1)
@@ -163,7 +189,12 @@ _FIELDS: dict[str, Callable[[yaml.Node], Any]] = {
     "encounter": _duration,
     "cooldown": _duration,
     "max_age": _age,
+    "rare": _duration,
+    "rare_by": _rare_by,
+    "silent_for": _silence,
     "severity": _one_of(Severity),
     "channels": _names,
 }
-_ATTRIBUTES = {"taxon": "taxa"}
+_ATTRIBUTES = {"taxon": "taxa", "rare_by": "rare_by_rule"}
+_OF_BURSTS = frozenset({"taxon", *_FIELDS} - {"stations", "cameras", "cooldown", "severity", "channels", "silent_for"})
+"""Fields that a rule about silence cannot have."""

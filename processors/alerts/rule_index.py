@@ -27,7 +27,10 @@ class RuleIndex:
         if len(self._by_name) < len(self.rules):
             raise ValueError("two rules have the same name")
         self._by_key: dict[tuple[str, str], list[int]] = defaultdict(list)
+        self.silence = tuple(rule for rule in self.rules if rule.silent)
         for number, rule in enumerate(self.rules):
+            if rule.silent:
+                continue
             for subject in _subjects(rule):
                 for place in _places(rule):
                     self._by_key[subject, place].append(number)
@@ -35,6 +38,16 @@ class RuleIndex:
     def named(self, name: str) -> Rule | None:
         """The rule of this name."""
         return self._by_name.get(name)
+
+    def limits_rarity(self, name: str) -> bool:
+        """Whether the rule of this name has `rare`."""
+        rule = self._by_name.get(name)
+        return rule is not None and rule.rare is not None
+
+    def silence_at(self, camera: str) -> tuple[Rule, ...]:
+        """The rules about silence of this camera."""
+        station = camera.partition("/")[0]
+        return tuple(rule for rule in self.silence if rule.is_at(station, camera))
 
     def shown(self, burst: BurstResolved) -> Shown:
         """What the burst is called, as rules see it."""

@@ -41,6 +41,14 @@ class Rule:
     """For so long after it was raised, an alert takes every matching burst of its camera."""
     max_age: timedelta | None = timedelta(days=1)
     """Bursts that were taken longer before they were known raise nothing."""
+    rare: timedelta | None = None
+    """Only where nothing of the same taxon was seen at the camera for so long before the encounter."""
+    rare_by_rule: bool = False
+    """Nothing that the rule matches, of whichever taxon, was seen for so long."""
+    silent: bool = False
+    """About cameras from which nothing comes; then not about bursts."""
+    silent_for: timedelta | None = None
+    """For so long; None: for the contact interval of the camera's deployment, where it has one."""
     severity: Severity = Severity.WARNING
     channels: tuple[str, ...] = ()
 

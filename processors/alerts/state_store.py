@@ -5,12 +5,14 @@ alerts again, with the same ids and revisions.
 """
 
 import zlib
+from datetime import datetime
 
 import structlog
 from pydantic import BaseModel, ValidationError
 
 from uncia.events import AlertRaised
 from uncia.processors.alerts.grouping import CameraAlerts
+from uncia.processors.alerts.rarity import Sightings
 from uncia.processors.faust_runtime.stored_state import pack_state, unpack_state
 
 __all__ = ["TABLE", "from_bytes", "to_bytes"]
@@ -25,13 +27,21 @@ class _Stored(BaseModel):
     """Field names are the stored format."""
 
     alerts: tuple[AlertRaised, ...] = ()
+    heard: datetime | None = None
+    sightings: tuple[Sightings, ...] = ()
     offset: int = -1
     logged_ms: int = -1
 
 
 def to_bytes(state: CameraAlerts) -> bytes:
-    """Encode the state: about 200 bytes for each alert."""
-    stored = _Stored(alerts=tuple(state.alerts.values()), offset=state.offset, logged_ms=state.logged_ms)
+    """Encode the state: about 200 bytes for each alert, and 50 for each sighting."""
+    stored = _Stored(
+        alerts=tuple(state.alerts.values()),
+        heard=state.heard,
+        sightings=tuple(state.sightings),
+        offset=state.offset,
+        logged_ms=state.logged_ms,
+    )
     return pack_state(_VERSION, stored.model_dump_json(exclude_none=True).encode())
 
 
@@ -45,4 +55,4 @@ def from_bytes(camera: str, raw: bytes) -> CameraAlerts:
         log.error("alert_state_damaged", camera=camera, error=type(error).__name__)
         return CameraAlerts()
     alerts = {alert.alert_id: alert for alert in stored.alerts}
-    return CameraAlerts(stored.offset, stored.logged_ms, alerts)
+    return CameraAlerts(stored.offset, stored.logged_ms, alerts, stored.heard, list(stored.sightings))

@@ -2,21 +2,25 @@
 
 from collections.abc import Sequence
 
-from uncia.events import AlertBurst, BurstCategory
+from uncia.events import AlertBurst, AlertCause, BurstCategory
 
 __all__ = ["summary_of"]
 
 
-def summary_of(camera: str, bursts: Sequence[AlertBurst], *, withdrawn: bool = False) -> str:
+def summary_of(
+    camera: str, bursts: Sequence[AlertBurst], cause: AlertCause | None = None, *, withdrawn: bool = False
+) -> str:
     """Such as "snow leopard (Panthera uncia) at ridge/north, 2026-05-01 21:36 (3 bursts, at most 2 at once)".
 
     `bursts`: those that match; of a withdrawn alert those that did, by their present verdicts.
     """
     first = min(one.started_at for one in bursts)
     time = f"{first:%Y-%m-%d %H:%M}"
+    if withdrawn and cause is AlertCause.RARITY:
+        return f"withdrawn: {camera}, {time}: no rare sighting, now {_subject(bursts)}"
     if withdrawn:
         return f"withdrawn: {camera}, {time}: now {_subject(bursts)}"
-    notes = []
+    notes = ["rare there"] if cause is AlertCause.RARITY else []
     if len(bursts) > 1:
         notes.append(f"{len(bursts)} bursts")
     if (most := max((one.count or 1 for one in bursts), default=1)) > 1:

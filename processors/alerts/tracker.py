@@ -4,9 +4,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
-from uncia.events import AlertRaised, BurstResolved
+from uncia.events import AlertRaised, BurstResolved, DeploymentChanged
 from uncia.processors.alerts.grouping import CameraAlerts, apply
 from uncia.processors.alerts.rule_index import RuleIndex
+from uncia.processors.alerts.silence import hear, judge, step_of
 from uncia.processors.alerts.state_store import from_bytes, to_bytes
 
 __all__ = ["AlertTracker", "AlertUpdate"]
@@ -22,8 +23,9 @@ class AlertUpdate:
 
     @property
     def state(self) -> bytes | None:
-        """The state to write; None: the camera has no alert, and needs none."""
-        return to_bytes(self.alerts) if self.alerts.alerts else None
+        """The state to write; None: the camera has neither alerts nor sightings, and was never heard."""
+        known = self.alerts.alerts or self.alerts.sightings or self.alerts.heard
+        return to_bytes(self.alerts) if known else None
 
 
 class AlertTracker:
@@ -33,6 +35,8 @@ class AlertTracker:
         self.rules = rules
         self._states = states
         self._changed: dict[str, AlertUpdate] = {}
+        self._heard: dict[str, datetime] = {}
+        """The last contacts, so that a photograph rarely needs the state of its camera."""
 
     def add(self, burst: BurstResolved, offset: int, logged_at: float) -> None:
         """Add one verdict, with its offset and time (seconds since 1970) in the log."""
@@ -43,6 +47,31 @@ class AlertTracker:
         update.events += apply(update.alerts, burst, self.rules, datetime.fromtimestamp(logged_at, UTC))
         update.alerts.offset, update.alerts.logged_ms = offset, logged_ms
         self._changed[burst.camera] = update
+
+    def restart(self) -> None:
+        """Forget what was read for partitions that may have been elsewhere meanwhile."""
+        self._changed.clear()
+        self._heard.clear()
+
+    def hear(self, camera: str, logged_at: float) -> None:
+        """Add a contact of a camera, with its time (seconds since 1970) in the log."""
+        at = datetime.fromtimestamp(logged_at, UTC)
+        if (before := self._heard.get(camera)) is not None and step_of(at) <= before:
+            return
+        update = self._changed.get(camera) or AlertUpdate(self._load(camera))
+        if (events := hear(update.alerts, at)) is not None:
+            update.events += events
+            self._changed[camera] = update
+        if update.alerts.heard is not None:
+            self._heard[camera] = update.alerts.heard
+
+    def tick(self, camera: str, deployment: DeploymentChanged | None, now: datetime) -> None:
+        """Judge the silence of a camera, by the deployment that covers this time."""
+        rules = self.rules.silence_at(camera)
+        update = self._changed.get(camera) or AlertUpdate(self._load(camera))
+        if (events := judge(update.alerts, camera, deployment, rules, now)) is not None:
+            update.events += events
+            self._changed[camera] = update
 
     def take_updates(self) -> dict[str, AlertUpdate]:
         """By camera, what changed since the last call."""

@@ -1,33 +1,51 @@
-"""Alerts: `camera.burst.resolved.v1` in, `camera.alert.raised.v1` out, by the rules of a file.
+"""Alerts: verdicts, contacts of cameras and ticks in, `camera.alert.raised.v1` out, by the rules of a file.
 
 For each batch the alerts are sent and confirmed first, then the states, then the batch is acknowledged. A crash in
 between publishes the same alerts a second time, with the same ids and revisions, on a compacted topic.
+
+Silence is judged at ticks that arrive through a topic, as bursts close: the table may be written in the partition of
+the current event only, and what a worker has not read yet is no silence (`contact_order`).
 """
 
 import asyncio
+import time
 from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import faust
 import structlog
+from aiokafka.errors import KafkaError
+from faust.exceptions import FaustError
+from faust.types import TP
 
+from uncia.camtrap.deployments import DeploymentReader, Deployments
 from uncia.camtrap.taxonomy import Taxonomy
 from uncia.errors import PermanentError, SettingsError
-from uncia.events import BurstResolved
+from uncia.events import BurstResolved, ClockTicked
+from uncia.kafka.partitioning import partition_of
+from uncia.processors.alerts.contact_order import ContactOrder
 from uncia.processors.alerts.rule_file import read_rules
 from uncia.processors.alerts.rule_index import RuleIndex
 from uncia.processors.alerts.state_store import TABLE
 from uncia.processors.alerts.tracker import AlertTracker, AlertUpdate
-from uncia.processors.faust_runtime.app import WorkerApp, create_app, faust_topic
+from uncia.processors.faust_runtime.app import WorkerApp, create_app, faust_topic, faust_topics
 from uncia.processors.faust_runtime.batches import process_batches
+from uncia.processors.faust_runtime.consumer import start_positions
 from uncia.processors.faust_runtime.delivery import send
 from uncia.processors.faust_runtime.state_table import StateTable
 from uncia.settings import Settings
-from uncia.topics import ALERT_RAISED, BURST_RESOLVED
+from uncia.topics import ALERT_RAISED, BURST_RESOLVED, CLOCK_TICKED, IMAGE_PREDICTED, STATUS_REPORTED
 
 BATCH = 256
 BATCH_WAIT_S = 0.05
 """Poll interval of the stream buffer, in seconds."""
+
+TICK_S = 60.0
+"""Seconds between ticks: silence is a matter of hours."""
+MAX_CLOCK_LEAD = timedelta(minutes=10)
+"""How far a tick may be ahead of this machine's clock."""
 
 log = structlog.get_logger("uncia")
 
@@ -35,33 +53,93 @@ log = structlog.get_logger("uncia")
 class AlertsWorker:
     """The loop: read a batch, apply the rules, publish alerts, write the states, acknowledge."""
 
-    def __init__(self, app: WorkerApp, settings: Settings, rules: "WatchedRules") -> None:
+    def __init__(self, app: WorkerApp, settings: Settings, rules: "WatchedRules", deployments: Deployments) -> None:
         self._app = app
         self._rules = rules
         self._alerts = faust_topic(app, settings, ALERT_RAISED)
         self._table = StateTable(app, TABLE, settings.partitions)
         self._tracker = AlertTracker(self._table.data, rules.current())
+        self._deployments = deployments
+        self._partitions = settings.partitions
+        self._verdicts, self._ticked = BURST_RESOLVED.full_name(settings), CLOCK_TICKED.full_name(settings)
+        self._predicted, self._reports = IMAGE_PREDICTED.full_name(settings), STATUS_REPORTED.full_name(settings)
+        self._ticks = faust_topic(app, settings, CLOCK_TICKED)
+        self._orders: dict[int, ContactOrder] = {}
+        self._generation: int | None = None
 
     async def run(self, stream: faust.StreamT[bytes]) -> None:
         """Process the stream; the agent of the app."""
         await process_batches(self._app, stream, BATCH, BATCH_WAIT_S, self._process)
 
+    async def send_ticks(self) -> None:
+        """Send a tick to each partition, where a rule is about silence."""
+        if not self._rules.current().silence:
+            return
+        now = datetime.now(UTC)
+        try:
+            # The clock was read before the end of the log, as in the worker `bursts`.
+            for tp, end in (await self._app.consumer.highwaters(*self._assigned(self._predicted))).items():
+                tick = ClockTicked(partition=tp.partition, now=now, position=end or 0)
+                await self._ticks.send(key=None, value=tick.to_bytes(), partition=tp.partition, force=True)
+        except (KafkaError, FaustError) as error:
+            log.debug("tick_not_sent", error=str(error))
+
+    def _assigned(self, topic: str) -> list[TP]:
+        return [tp for tp in self._app.consumer.assignment() if tp.topic == topic]
+
     async def _process(self, events: Sequence[faust.Event]) -> None:
         self._tracker.rules = self._rules.current()
-        partitions: dict[str, int] = {}
+        await self._start(events[0].message.generation_id)
         for event in events:
-            if not event.value:
-                continue
+            message = event.message
             try:
-                burst = BurstResolved.from_bytes(event.value)
+                if message.topic == self._verdicts and event.value:
+                    self._tracker.add(BurstResolved.from_bytes(event.value), message.offset, message.timestamp)
+                elif message.topic == self._ticked and self._tracker.rules.silence:
+                    await self._receive_tick(ClockTicked.from_bytes(event.value), message.partition)
+                elif message.topic in (self._predicted, self._reports):
+                    self._hear(message)
             except PermanentError as error:
-                # Only Uncia writes this topic; what a newer version writes is none of this worker's business.
-                log.warning("verdict_invalid", reason=error.reason, offset=event.message.offset)
-                continue
-            self._tracker.add(burst, event.message.offset, event.message.timestamp)
-            partitions[burst.camera] = event.message.partition
+                # Only Uncia writes these topics; what a newer version writes is none of this worker's business.
+                log.warning("verdict_invalid", reason=error.reason, topic=message.topic, offset=message.offset)
         updates = self._tracker.take_updates()
-        await asyncio.gather(*(self._finish(camera, one, partitions[camera]) for camera, one in updates.items()))
+        finish = (self._finish(name, one, partition_of(name, self._partitions)) for name, one in updates.items())
+        await asyncio.gather(*finish)
+
+    async def _start(self, generation: int) -> None:
+        if self._generation == generation:
+            return
+        self._tracker.restart()
+        self._orders = {}
+        for topic in (self._predicted, self._reports):
+            for number, offset in (await start_positions(self._app.consumer, self._assigned(topic))).items():
+                self._order(number).read[topic] = offset
+        self._generation = generation
+
+    def _order(self, partition: int) -> ContactOrder:
+        return self._orders.setdefault(partition, ContactOrder())
+
+    def _hear(self, message: Any) -> None:
+        # The time of a report is that of its producer, whose clock can be ahead of ours.
+        camera, at = (message.key or b"").decode(errors="replace"), min(message.timestamp, time.time())
+        if camera and partition_of(camera, self._partitions) == message.partition:
+            self._tracker.hear(camera, at)
+        if (now := self._order(message.partition).complete(message.topic, message.offset)) is not None:
+            self._judge(message.partition, now)
+
+    async def _receive_tick(self, tick: ClockTicked, partition: int) -> None:
+        if tick.now > datetime.now(UTC) + MAX_CLOCK_LEAD or tick.partition != partition:
+            raise PermanentError("wrong-time", f"a tick of {tick.now} for partition {tick.partition}")
+        reports = [tp for tp in self._assigned(self._reports) if tp.partition == partition]
+        ends = await self._app.consumer.highwaters(*reports) if reports else {}
+        waits = {self._predicted: tick.position, **{tp.topic: end or 0 for tp, end in ends.items()}}
+        if (now := self._order(partition).receive(tick.now, waits)) is not None:
+            self._judge(partition, now)
+
+    def _judge(self, partition: int, now: datetime) -> None:
+        for camera in self._deployments.cameras():
+            if partition_of(camera, self._partitions) == partition:
+                self._tracker.tick(camera, self._deployments.at(camera, now), now)
 
     async def _finish(self, camera: str, update: AlertUpdate, partition: int) -> None:
         for alert in update.events:
@@ -116,6 +194,8 @@ def create(settings: Settings) -> WorkerApp:
     """Create the worker's app. Raises `SettingsError` for rules that cannot be used."""
     app = create_app("alerts", settings, stream_buffer_maxsize=2 * BATCH)
     rules = WatchedRules(settings.alert_rules, Taxonomy.load(settings.taxonomy_file))
-    worker = AlertsWorker(app, settings, rules)
-    app.agent(faust_topic(app, settings, BURST_RESOLVED), name="alerts")(worker.run)
+    worker = AlertsWorker(app, settings, rules, DeploymentReader(settings).start())
+    inputs = (BURST_RESOLVED, IMAGE_PREDICTED, STATUS_REPORTED, CLOCK_TICKED)
+    app.agent(faust_topics(app, [topic.full_name(settings) for topic in inputs]), name="alerts")(worker.run)
+    app.timer(TICK_S)(worker.send_ticks)
     return app

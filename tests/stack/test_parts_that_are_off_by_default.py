@@ -25,7 +25,7 @@ from tests.stack.photographs import photograph
 from tests.toolchains import system_programs
 from tests.unit.processors.alerts.builders import burst, reviewed
 from tests.waiting import SCALE, wait_until
-from uncia.events import AlertRaised, AlertState, BurstResolved, ReviewDecision
+from uncia.events import AlertRaised, AlertState, BurstCategory, BurstResolved, BurstStatus, ReviewDecision
 from uncia.infra.local import processes
 from uncia.infra.local.key_management import revoke
 from uncia.infra.local.lifetime import stop_on_exit
@@ -41,6 +41,12 @@ pytestmark = pytest.mark.skipif(
     reason="about the embedded stack alone, and on a second address of loopback",
 )
 
+RULES = """
+rules:
+  - {name: leopard, taxon: Panthera uncia, max_age: any}
+  - {name: first leopard, taxon: Panthera uncia, max_age: any, rare: 30d, cameras: peak/rare}
+  - {name: person, category: person, provisional: true, max_age: any}
+"""
 PARTS = ("kafka", "seaweedfs", "seaweedfs-network", "mailroom", "alerts")
 
 
@@ -49,7 +55,7 @@ def served() -> Iterator[Stack]:
     """Broker, store and mailroom of a stack that has an address for other machines."""
     folder = Path(tempfile.mkdtemp(prefix="uncia network "))
     rules = folder / "alert rules.yaml"
-    rules.write_text("rules:\n  - {name: leopard, taxon: Panthera uncia, max_age: any}\n", encoding="utf-8")
+    rules.write_text(RULES, encoding="utf-8")
     # The store's needs a second one, 10,000 above it.
     s3_port, kafka_port, ftp_port, smtp_port, *_ = sorted(free_ports(8))
     switched_on = {
@@ -241,3 +247,36 @@ def test_alerts_are_raised_and_withdrawn_and_a_kill_loses_none(served: Stack) ->
     assert sorted(alert.revision for alert in published.values()) == [1] * 60 + [2] * 30
     # What was published a second time is the same.
     assert all(alert == published[alert.alert_id, alert.revision] for alert in verdicts.alerts())
+
+
+def test_a_person_on_a_provisional_verdict_raises_an_alert_within_seconds(served: Stack) -> None:
+    verdicts = Verdicts(served, "peak/person")
+    name = f"bst-{uuid.uuid4().hex[:24]}"
+    person = burst(name, category=BurstCategory.PERSON, status=BurstStatus.PROVISIONAL)
+    # The first one waits for the worker to have its partitions.
+    verdicts.publish(person)
+    wait_until(verdicts.alerts, limit_s=60)
+    later = burst(f"{name}-2", minute=600, category=BurstCategory.PERSON, status=BurstStatus.PROVISIONAL)
+    verdicts.publish(later)
+    wait_until(lambda: len(verdicts.alerts()) == 2, limit_s=5)
+    alert = verdicts.alerts()[-1]
+    assert (alert.rule, alert.state) == ("person", AlertState.RAISED)
+    assert alert.summary == "a person at peak/person, 2026-05-02 07:30 (provisional)"
+
+
+def test_a_kill_between_verdicts_leaves_rare_sightings_rare_once(served: Stack) -> None:
+    verdicts = Verdicts(served, "peak/rare")
+    names = [f"bst-{uuid.uuid4().hex[:24]}" for _ in range(40)]
+    # A day apart: within the month only the first is rare.
+    sent = [burst(name, minute=24 * 60 * number) for number, name in enumerate(names)]
+    verdicts.publish(*sent[:20])
+    wait_until(lambda: any(alert.rule == "first leopard" for alert in verdicts.alerts()), limit_s=60)
+    (worker,) = [one for one in processes.of_stack(served.require_identity().stack_id) if one.part == "alerts"]
+    os.kill(worker.pid, signal.SIGKILL)
+    verdicts.publish(*sent[20:])
+
+    def raised(rule: str) -> set[str]:
+        return {alert.bursts[0].burst_id for alert in verdicts.alerts() if alert.rule == rule}
+
+    wait_until(lambda: raised("leopard") == set(names), limit_s=60)
+    assert raised("first leopard") == {names[0]}

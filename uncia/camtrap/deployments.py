@@ -48,6 +48,10 @@ class Deployments:
         """All deployments of a camera, the one that began last first."""
         return self._by_camera.get(canonical_camera(camera), ())
 
+    def cameras(self) -> tuple[str, ...]:
+        """The cameras with a deployment, in their canonical spelling."""
+        return tuple(self._by_camera)
+
     def apply(self, key: bytes | None, value: bytes | None) -> None:
         """Apply one message of the topic; a tombstone removes its deployment. One writer at a time."""
         if key is None:

@@ -1,6 +1,6 @@
 """Wire models: the events on the topics, as JSON. Writers are strict; readers ignore fields that they do not know."""
 
-from uncia.events.alerts import AlertBurst, AlertRaised, AlertState, Severity
+from uncia.events.alerts import AlertBurst, AlertCause, AlertRaised, AlertState, Severity
 from uncia.events.base import Event
 from uncia.events.bursts import (
     BurstCategory,
@@ -61,6 +61,7 @@ __all__ = [
     "VIDEO_NOT_ANALYSED",
     "WITHDRAWN_REASONS",
     "AlertBurst",
+    "AlertCause",
     "AlertRaised",
     "AlertState",
     "Box",

@@ -17,6 +17,15 @@ class AlertState(StrEnum):
     WITHDRAWN = "withdrawn"
 
 
+class AlertCause(StrEnum):
+    """What the rule of an alert is about, other than verdicts alone. Values may be added."""
+
+    RARITY = "rarity"
+    """Bursts with a verdict that the rule names, after a time without one at the camera."""
+    SILENCE = "silence"
+    """Nothing came from a camera for too long. The alert has no bursts; it is withdrawn when the camera is heard."""
+
+
 class Severity(StrEnum):
     """How urgent the rule says it is."""
 
@@ -57,13 +66,14 @@ class AlertRaised(Event):
     state: AlertState
     rule: Name = Field(description="name of the rule")
     severity: Severity = Severity.WARNING
+    cause: AlertCause | None = Field(default=None, description="what the rule is about; None: verdicts alone")
     station: str
     camera: str
     summary: FreeText = Field(description="one sentence for people")
-    bursts: BoundedTuple[AlertBurst] = Field(description="its bursts, in order of capture")
+    bursts: BoundedTuple[AlertBurst] = Field(description="its bursts, in order of capture; none: silence")
     channels: tuple[Name, ...] = Field(default=(), max_length=100, description="where the rule sends it")
-    raised_at: UtcTime = Field(description="log time of the verdict that raised it")
-    updated_at: UtcTime = Field(description="log time of the verdict that changed it last")
+    raised_at: UtcTime = Field(description="log time of the verdict that raised it; of a silence, when it was too long")
+    updated_at: UtcTime = Field(description="log time of what changed it last")
 
     @property
     def matching(self) -> tuple[AlertBurst, ...]:

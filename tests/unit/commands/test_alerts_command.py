@@ -11,9 +11,10 @@ from typer.testing import CliRunner
 from tests.unit.processors.alerts.builders import burst, reviewed
 from uncia.commands import alerts as command
 from uncia.errors import UnciaError
-from uncia.events import BurstResolved, ReviewDecision
+from uncia.events import BurstResolved, DeploymentChanged, ReviewDecision
 from uncia.kafka.broker import Message
 from uncia.settings import Settings
+from uncia.topics import DEPLOYMENT_CHANGED, Topic
 
 RULES = """
 rules:
@@ -70,8 +71,8 @@ def test_a_mistake_is_an_error(rules: Path) -> None:
 def test_a_dry_run_counts_the_alerts_of_each_rule(rules: Path, published: list[tuple[datetime, Any]]) -> None:
     published.append(recent(burst()))
     output = run("test", str(rules))
-    assert "leopard: 1 alert in 30 days" in output
-    assert "wolf: 0 alerts in 30 days" in output
+    assert "leopard: this rule would have raised 1 alert in the last 30 days" in output
+    assert "wolf: this rule would have raised no alert in the last 30 days" in output
     assert "snow leopard (Panthera uncia) at ridge/north" in output
 
 
@@ -91,3 +92,48 @@ def test_what_was_withdrawn_is_no_alert_of_a_dry_run(rules: Path, published: lis
     published.append(recent(burst()))
     published.append(recent(burst(revision=2, review=reviewed(ReviewDecision.BLANK))))
     assert json.loads(run("test", str(rules), "--json")) == []
+
+
+def test_a_dry_run_counts_rare_sightings_alone(rules: Path, published: list[tuple[datetime, Any]]) -> None:
+    rules.write_text("rules:\n  - {name: first cat, taxon: Felidae, rare: 30d}\n", encoding="utf-8")
+    now = datetime.now(UTC)
+    for name, days in (("b1", 8), ("b2", 4)):
+        logged = now - timedelta(days=days)
+        time = logged.replace(tzinfo=None)
+        published.append((logged, burst(name).model_copy(update={"started_at": time, "ended_at": time})))
+    output = run("test", str(rules))
+    assert "first cat: this rule would have raised 1 alert in the last 30 days" in output
+    assert "(rare there)" in output
+
+
+def test_a_dry_run_counts_silences_that_ended(
+    rules: Path, published: list[tuple[datetime, Any]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rules.write_text("rules:\n  - {name: silent, silent_for: 3d}\n", encoding="utf-8")
+    now = datetime.now(UTC)
+    placed = deployed()
+    contacts = [now - timedelta(days=days) for days in (20, 12, 1)]
+
+    def read(_: object, topics: tuple[Topic, ...], **__: object) -> list[Message]:
+        if DEPLOYMENT_CHANGED not in topics:
+            return []
+        found = [Message(DEPLOYMENT_CHANGED.name, 0, 0, 0, placed.message_key, placed.to_bytes(), [])]
+        times = [round(1000 * time.timestamp()) for time in contacts]
+        return found + [Message("t", 0, at, time, b"ridge/north", b"-", []) for at, time in enumerate(times)]
+
+    monkeypatch.setattr(command, "read_topics", read)
+    output = run("test", str(rules))
+    # Silence counts from the beginning of the thirty days.
+    assert "silent: this rule would have raised 3 alerts in the last 30 days" in output
+    assert "heard again after a silence since" in output
+
+
+def deployed() -> DeploymentChanged:
+    return DeploymentChanged(
+        deployment_id="d1",
+        camera="ridge/north",
+        start=datetime(2020, 1, 1, tzinfo=UTC),
+        utc_offset_minutes=0,
+        latitude=1,
+        longitude=1,
+    )

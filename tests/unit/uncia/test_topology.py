@@ -68,7 +68,7 @@ def test_the_compose_file_runs_the_embedded_parts() -> None:
 
 
 def test_a_topic_that_is_followed_has_no_lag() -> None:
-    assert [part.name for part in consumers(IMAGE_PREDICTED)] == ["bursts", "clocks", "catalogue"]
+    assert [part.name for part in consumers(IMAGE_PREDICTED)] == ["bursts", "clocks", "alerts", "catalogue"]
     for topic in TOPICS:
         assert all(topic not in part.follows for part in consumers(topic))
 

@@ -27,6 +27,8 @@ rules:
     encounter: 15m
     cooldown: 2h
     max_age: any
+    rare: 30d
+    rare_by: rule
     severity: critical
     channels: [rangers]
   - {name: person, category: person}
@@ -53,6 +55,8 @@ def test_every_field_is_read() -> None:
         encounter=timedelta(minutes=15),
         cooldown=timedelta(hours=2),
         max_age=None,
+        rare=timedelta(days=30),
+        rare_by_rule=True,
         severity=Severity.CRITICAL,
         channels=("rangers",),
     )
@@ -64,7 +68,7 @@ def test_every_field_is_read() -> None:
     [
         ("{name: a, taxn: x}", "line 2, column 15: a rule has no 'taxn': did you mean 'taxon'?"),
         ("{taxon: Felidae}", "line 2, column 5: the rule has no `name`"),
-        ("{name: a}", "line 2, column 5: the rule 'a' has neither `taxon` nor `category`"),
+        ("{name: a}", "line 2, column 5: the rule 'a' has neither `taxon` nor `category` nor `silent_for`"),
         ("{name: a, category: dog}", "line 2, column 25: use one of animal, person, vehicle, blank"),
         ("{name: a, category: person, min_confidence: 0.5}", "line 2, column 49: verdicts have no probability of a "),
         ("{name: a, category: blank, taxon: Felidae}", "line 2, column 25: no blank has a taxon"),
@@ -79,6 +83,14 @@ def test_every_field_is_read() -> None:
         ("{name: '', taxon: Felidae}", "line 2, column 12: the value is empty"),
         ('{name: "a\\e[31m", taxon: Felidae}', "line 2, column 12: the value has more than 200 characters, or"),
         ("{name: [a], taxon: Felidae}", "line 2, column 12: one value is expected"),
+        ("{name: a, taxon: Felidae, rare: monthly}", "line 2, column 37: a duration is a number and a unit"),
+        ("{name: a, taxon: Felidae, rare: 20m}", "line 2, column 37: `rare` must be longer than `encounter`"),
+        ("{name: a, taxon: Felidae, rare: 9d, rare_by: station}", "line 2, column 50: use one of taxon, rule"),
+        ("{name: a, taxon: Felidae, rare_by: rule}", "line 2, column 40: `rare_by` needs `rare`"),
+        ("{name: a, silent_for: 20m}", "line 2, column 27: a silence is at least 1h, or `deployment`"),
+        ("{name: a, silent_for: never}", "line 2, column 27: a duration is a number and a unit"),
+        ("{name: a, silent_for: 3d, taxon: Felidae}", "line 2, column 38: a rule with `silent_for` has no `taxon`"),
+        ("{name: a, silent_for: 3d, hours: 1:00-2:00}", "line 2, column 38: a rule with `silent_for` has no `hours`"),
         ("snow leopard", "line 2, column 5: a rule must consist of `key: value`"),
         ("{name: a, taxon: *leopard}", "line 2, column 22: anchors and aliases"),
     ],
@@ -135,3 +147,9 @@ def test_no_text_is_more_than_refused(text: str) -> None:
         parse_rules(f"rules:\n  - {text}", "rules.yaml", TAXONOMY)
     except RuleFileError as error:
         assert error.mistakes
+
+
+@pytest.mark.parametrize(("text", "time"), [("3d", timedelta(days=3)), ("deployment", None)])
+def test_a_rule_about_silence_needs_no_taxon(text: str, time: timedelta | None) -> None:
+    (rule,) = parse_rules(f"rules:\n  - {{name: a, silent_for: {text}}}", "rules.yaml", TAXONOMY).rules
+    assert rule == Rule("a", silent=True, silent_for=time)
