@@ -15,7 +15,7 @@ EXAMPLES ?= 20000
 DIST ?= dist
 PIP_AUDIT := 2.10.1
 
-.PHONY: help setup demo screenshot browser test test-recipes test-stack check audit unit docs dist bench soak endurance models-report clean
+.PHONY: help setup demo screenshot browser test test-recipes test-kubernetes test-stack check audit unit docs dist bench soak endurance models-report clean
 
 help: ## List the targets.
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1|\2/p' Makefile | while IFS='|' read -r name text; do printf '%-18s %s\n' "$$name" "$$text"; done
@@ -29,10 +29,13 @@ demo: setup ## Run three simulated camera stations against the whole system (IMA
 screenshot: $(VENV_DONE) ## Photograph the dashboard of the last demo, for the README, into docs/images/dashboard.jpg.
 	@$(PY) -m uncia.infra.demo.screenshot $(ARGS)
 
-test: setup check browser test-recipes test-stack ## All tests: style, types, unit tests, model recipes, the dashboard, and the real stack.
+test: setup check browser test-recipes test-kubernetes test-stack ## All tests: style, types, unit tests, model recipes, the dashboard, and the real stack.
 
 test-recipes: setup browser ## Tests of the model recipes, and of the dashboard in Chromium.
 	@$(PY) -m pytest -n auto --dist loadfile tests/recipes tests/browser $(ARGS)
+
+test-kubernetes: $(VENV_DONE) ## Render the Helm chart and check it against the schemas; needs Go, and minutes the first time.
+	@$(PY) -m pytest -o timeout=1800 tests/kubernetes $(ARGS)
 
 test-stack: setup ## Tests on the real stack: Kafka, SeaweedFS, Triton, workers; kills and outages.
 	@# Two stacks at a time, because most tests wait. The faults under load after them, one stack at a time. A broken
@@ -53,6 +56,7 @@ check: $(VENV_DONE) ## Style, types, layers, generated pages, unit tests with br
 	@$(PY) -m uncia topics docs --check
 	@$(PY) -m uncia topology docs --check
 	@$(PY) -m uncia settings docs --check
+	@$(PY) -m uncia.infra.kubernetes.generate --check
 	@$(PY) -m pytest -n auto --cov --cov-report=term:skip-covered tests/unit
 
 audit: .local/tools/pip-audit-$(PIP_AUDIT)/complete ## Search published vulnerabilities of the pinned Python packages; needs PyPI or OSV (ARGS='-s osv').

