@@ -419,6 +419,16 @@ PARTS: tuple[Part, ...] = (
         store=READ_ALL,
     ),
     Part(
+        "forget",
+        Kind.COMMAND,
+        "Removes photographs and what was derived from them. Deletes objects with the store's administrative key.",
+        follows=(BURST_RESOLVED,),
+        writes=(IMAGE_PREDICTED, BURST_RESOLVED, CROP_PUBLISHED, IMAGE_EXPLAINED),
+        extra="dashboard",
+        store=READ_ALL,
+        broker=(BrokerRight.INSPECT,),
+    ),
+    Part(
         "models compare",
         Kind.COMMAND,
         "Compares the predictions of two model versions.",
