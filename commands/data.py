@@ -1,5 +1,6 @@
 """`uncia data`: render a synthetic dataset; check a dataset before training."""
 
+import getpass
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -8,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.table import Table
 
+from uncia.audit import AuditLog, audit_file_of_process
 from uncia.commands.data_boxes import boxes
 from uncia.commands.reviewed_source import training_source, write_reviewed_photographs
 from uncia.settings import settings
@@ -97,7 +99,7 @@ def reviewed(
         bool, typer.Option("--named-only", help="Leave out animals without a taxon, as for training species.")
     ] = False,
     with_people: Annotated[
-        bool, typer.Option("--with-people", help="Also bursts that may show a person or vehicle.")
+        bool, typer.Option("--with-people", help="Also bursts that may show a person or vehicle; it is recorded.")
     ] = False,
 ) -> None:
     """Copy the photographs of reviewed bursts with their labels and boxes, as a dataset for training.
@@ -108,6 +110,10 @@ def reviewed(
 
     if folder.is_dir() and any(folder.iterdir()) and not (folder / BOXES_FILE).is_file():
         raise DataError(f"{folder} has other contents: name a new or empty folder")
+    if with_people:
+        AuditLog(audit_file_of_process(settings().data_dir)).record(
+            "people_exported", getpass.getuser(), f"data: {folder}"
+        )
     write_reviewed_photographs(settings(), folder, named_only=named_only, with_people=with_people)
 
 

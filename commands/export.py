@@ -1,5 +1,6 @@
 """`uncia export`: write the catalogue in the formats of other programs."""
 
+import getpass
 import json
 import re
 from collections.abc import Sequence
@@ -10,6 +11,7 @@ from typing import Any
 import typer
 
 from uncia import ids
+from uncia.audit import AuditLog, audit_file_of_process
 from uncia.dashboard.catalogue.database import catalogue_url, open_database
 from uncia.dashboard.catalogue.filters import BurstFilter, Hours
 from uncia.dashboard.catalogue.schema import check_current
@@ -77,7 +79,7 @@ def export(
         False, "--copy-media", help="Copy the photographs without metadata into the package (camtrap-dp)."
     ),
     with_people: bool = typer.Option(
-        False, "--with-people", help="With --copy-media: also those that may show a person or vehicle."
+        False, "--with-people", help="With --copy-media: also those that may show a person or vehicle; it is recorded."
     ),
     overwrite: bool = typer.Option(False, "--overwrite", help="Replace an export of the same name."),
     as_json: bool = typer.Option(False, "--json", help="Print one JSON object."),
@@ -117,6 +119,10 @@ def export(
         metadata=_metadata(metadata),
         overwrite=overwrite,
     )
+    if copy_media and with_people:
+        AuditLog(audit_file_of_process(config.data_dir)).record(
+            "people_exported", getpass.getuser(), f"export: {output}"
+        )
     engine = open_database(catalogue_url(config), read_only=True)
     check_current(engine)
     with progress_bar(f"exporting to {output}", shown=not as_json) as progress:

@@ -87,6 +87,9 @@ def compare(
     output: Annotated[
         Path | None, typer.Option("--output", "-o", help="Write a self-contained HTML page with images to this file.")
     ] = None,
+    with_people: Annotated[
+        bool, typer.Option("--with-people", help="Do not blur persons on the page; it is recorded.")
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """Show where two versions differ, on the photographs that both predicted, live or as a shadow."""
@@ -99,10 +102,12 @@ def compare(
         )
     if output is not None:
         from uncia.dashboard.model_compare.page import render
+        from uncia.dashboard.page_parts.people import hidden_on_page
         from uncia.dashboard.page_parts.rendering import write_page
         from uncia.dashboard.page_parts.thumbnails import thumbnails_from_store
 
-        write_page(output, render(comparison, thumbnails_from_store(config)))
+        hidden = hidden_on_page(config, f"models compare: {output}", with_people=with_people)
+        write_page(output, render(comparison, thumbnails_from_store(config, hidden)))
     if as_json:
         echo_json(terminal.to_json_object(comparison))
         return

@@ -152,6 +152,7 @@ def list_replays(as_json: bool = _JSON) -> None:
 def diff(
     name: str = _NAME,
     output: Path | None = typer.Option(None, "--output", "-o", help="Write a self-contained HTML page to this file."),
+    with_people: bool = typer.Option(False, "--with-people", help="Do not blur persons on the page; it is recorded."),
     as_json: bool = _JSON,
 ) -> None:
     """Show how the bursts of a replay differ from the live ones."""
@@ -159,12 +160,14 @@ def diff(
     comparison = compare_with_live(replay, config).comparison
     if output is not None:
         # Jinja and Pillow come with the extra `dashboard`; the rest of the command needs the base only.
+        from uncia.dashboard.page_parts.people import hidden_on_page
         from uncia.dashboard.page_parts.rendering import write_page
         from uncia.dashboard.page_parts.thumbnails import thumbnails_from_store
         from uncia.dashboard.replay_diff.page import render
 
         body = diff_report.to_json_object(replay, comparison)
-        write_page(output, render(body, thumbnails_from_store(config)))
+        hidden = hidden_on_page(config, f"replay {name}: {output}", with_people=with_people)
+        write_page(output, render(body, thumbnails_from_store(config, hidden)))
     if as_json:
         echo_json(diff_report.to_json_object(replay, comparison))
         return

@@ -8,6 +8,7 @@ import typer
 
 from uncia.dashboard.contact_sheet.page import render
 from uncia.dashboard.contact_sheet.results import ResultSet
+from uncia.dashboard.page_parts.people import hidden_on_page
 from uncia.dashboard.page_parts.rendering import write_page
 from uncia.dashboard.page_parts.thumbnails import crops_from_store, thumbnails_from_store
 from uncia.errors import UnciaError
@@ -24,6 +25,7 @@ def report(
     summary: Path | None = typer.Option(
         None, help="Show the entries of the JSON object in this file at the top. Default: counts."
     ),
+    with_people: bool = typer.Option(False, "--with-people", help="Do not blur persons; it is recorded."),
 ) -> None:
     """Write one self-contained page: bursts with verdict, frames and times; rejected files with reasons."""
     config = settings()
@@ -35,12 +37,13 @@ def report(
     )
     if station:
         results = results.of_stations(station)
+    hidden = hidden_on_page(config, f"report: {output}", with_people=with_people)
     page = render(
         results,
-        thumbnails_from_store(config),
+        thumbnails_from_store(config, hidden),
         title=title,
         summary=_summary(summary, results),
-        load_crop=crops_from_store(config),
+        load_crop=crops_from_store(config, hidden),
     )
     write_page(output, page)
     echo(f"{len(results.current_bursts())} bursts, {len(results.rejected)} rejected files: {output}")

@@ -18,6 +18,7 @@ DECODING = (
     "uncia.imaging.frames",
     "uncia.imaging.jpeg_decoder",
     "uncia.imaging.luminance",
+    "uncia.imaging.people_blur",
     "uncia.imaging.tiles",
 )
 TRITON = (

@@ -97,12 +97,20 @@ class PageRight(StrEnum):
     """Manage accounts."""
     EXACT_POSITIONS = "exact-positions"
     """See where a camera is to the metre."""
+    PEOPLE = "person-pictures"
+    """See photographs of bursts with a person as they are; everyone else gets blurred copies."""
 
 
 ACCOUNT_RIGHTS: dict[AccountRole, frozenset[PageRight]] = {
     AccountRole.VIEWER: frozenset({PageRight.VIEW}),
     AccountRole.RANGER: frozenset({PageRight.VIEW, PageRight.EXACT_POSITIONS}),
-    AccountRole.REVIEWER: frozenset({PageRight.VIEW, PageRight.REVIEW}),
+    AccountRole.REVIEWER: frozenset({PageRight.VIEW, PageRight.REVIEW, PageRight.PEOPLE}),
     AccountRole.OPERATOR: frozenset({PageRight.VIEW, PageRight.REVIEW, PageRight.OPERATE, PageRight.EXACT_POSITIONS}),
     AccountRole.ADMIN: frozenset(PageRight),
 }
+"""The rights of each role.
+
+Reviewers see people, since a wrong verdict `person` can only be corrected by someone who sees the photograph. Operators
+look after machines and rangers after places: neither needs to know who is in a photograph. An admin could open a
+reviewer's account at any time, so that withholding the right would protect nothing. Each viewing is in the audit log.
+"""

@@ -1,4 +1,4 @@
-"""The audit log: who used which key or account, and who read exact positions; one JSON object per line.
+"""The audit log: who used which key or account, and who read exact positions or saw people; one JSON object per line.
 
 The file can be read by its owner only, and is appended to: each record is one write, so that several processes may
 share it. A record that cannot be written is reported in the log of the process, and does not stop the work.
@@ -61,10 +61,11 @@ class AuditLog:
         """Append a record unless this process appended the same within this time, as pages that refresh would do."""
         now, key = self._clock(), (action, who, what)
         with self._lock:
-            self._recent = {known: at for known, at in self._recent.items() if now - at < within_s}
+            # Until when each is not repeated: the times differ from action to action.
+            self._recent = {known: until for known, until in self._recent.items() if now < until}
             if key in self._recent:
                 return
-            self._recent[key] = now
+            self._recent[key] = now + within_s
         self.record(action, who, what, **details)
 
     def _append(self, line: bytes) -> None:

@@ -192,7 +192,7 @@ PERSONS: dict[Role, Identity] = {
 STORE_ADMIN = Identity(
     "store-admin",
     Role.STORE,
-    "Creates buckets and sets up the store; used by `uncia up` alone.",
+    "Creates buckets and sets up the store; used by `uncia up`, and by `uncia forget` to delete photographs.",
 )
 """Its rights are not listed: the store permits it everything. The name of its key, and nothing else."""
 

@@ -314,6 +314,22 @@ class Settings(BaseSettings):
         description="a person anywhere in a burst withholds all its crops, and withdraws published ones; so does a "
         "detector that cannot tell persons from animals",
     )
+    retention_person_days: int | None = Field(
+        default=None,
+        ge=1,
+        le=36_500,
+        description="days after their upload after which `uncia forget --expired` removes photographs of bursts with a "
+        "person; empty: they are kept",
+    )
+    retention_vehicle_days: int | None = Field(
+        default=None, ge=1, le=36_500, description="likewise for bursts with a vehicle; empty: they are kept"
+    )
+    retention_blank_days: int | None = Field(
+        default=None, ge=1, le=36_500, description="likewise for blank bursts; empty: they are kept"
+    )
+    retention_animal_days: int | None = Field(
+        default=None, ge=1, le=36_500, description="likewise for bursts with an animal; empty: they are kept"
+    )
     crop_min_pixels: int = Field(
         default=32, ge=4, description="a box whose shorter side has fewer pixels in the photograph gets no crop"
     )
@@ -675,6 +691,10 @@ class Settings(BaseSettings):
         "dashboard_proxy_secret",
         "pseudonym_key",
         "position_key",
+        "retention_person_days",
+        "retention_vehicle_days",
+        "retention_blank_days",
+        "retention_animal_days",
         "taxonomy_file",
         "alert_rules",
         "channels",

@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 
 from sqlalchemy import Connection, Engine, Select, func, select, tuple_
 
+from uncia.camtrap.hidden_people import BurstEvidence
 from uncia.camtrap.taxonomy import Taxonomy
 from uncia.dashboard.catalogue.burst_reviews import reviews_of
 from uncia.dashboard.catalogue.changes import Row
@@ -29,6 +30,7 @@ from uncia.dashboard.catalogue.filters import (
     sampled,
 )
 from uncia.dashboard.catalogue.look_alikes import LookAlikePage, with_embeddings
+from uncia.dashboard.catalogue.people import person_evidence
 from uncia.dashboard.catalogue.rows import (
     BurstChange,
     BurstDetail,
@@ -253,6 +255,11 @@ class Catalogue:
         """Where a photograph is stored; None where there is none that the caller may see."""
         found = select(captures).where(captures.c.image_id == image_id).order_by(captures.c.uploaded_at.desc())
         return self._first(found, Photograph, stations)
+
+    def person_evidence(self, image_id: str) -> tuple[BurstEvidence, ...]:
+        """What is known of persons in a photograph, by each burst that contains it."""
+        with self._engine.begin() as connection:
+            return person_evidence(connection, image_id)
 
     def crop(self, crop_id: str, stations: Stations = None) -> StoredCrop | None:
         """Where a crop is stored; None where it was withdrawn, or there is none that the caller may see."""

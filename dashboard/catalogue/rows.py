@@ -456,6 +456,7 @@ class StoredCrop(_FromRow):
     """Where a crop is stored, with its content hash."""
 
     station: str
+    image_id: str
     bucket: str
     key: str
     sha256: str | None
@@ -466,5 +467,6 @@ class StoredExplanation(_FromRow):
     """Where the heat map of an explanation is stored; None where there is none."""
 
     station: str
+    image_id: str
     bucket: str | None
     heat_map_key: str | None

@@ -3,19 +3,22 @@
 import base64
 import hashlib
 import io
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 
 from PIL import Image
 
 from uncia import ids
+from uncia.camtrap.hidden_people import HiddenPeople
 from uncia.dashboard.page_parts.assessed_content import AssessedContent
 from uncia.errors import PermanentError, RejectedImage, UnciaError
 from uncia.events import CropPublished
+from uncia.events.values import Box
 from uncia.imaging.frame_spec import FrameSpec
 from uncia.imaging.frames import decode_frame
 from uncia.imaging.jpeg_header import read_jpeg_header
+from uncia.imaging.people_blur import blur_people
 from uncia.settings import Settings
 from uncia.storage.object_store import ObjectChanged, ObjectContent, ObjectMissing, ObjectStore
 
@@ -27,6 +30,7 @@ _JPEG_QUALITY = 68
 GONE = "no longer stored"
 REPLACED = "replaced by another photograph"
 UNREADABLE = "not readable"
+PERSON = "withheld: a person is in the burst, and where in this photograph is not known"
 
 
 @dataclass(frozen=True)
@@ -39,19 +43,31 @@ class Thumbnail:
 
 LoadThumbnail = Callable[[AssessedContent], Thumbnail]
 LoadCrop = Callable[[CropPublished], Thumbnail]
+HiddenIn = Callable[[str], HiddenPeople | None]
+"""What of a photograph, by its image id, is hidden from the readers of a page; None: nothing."""
 
 
-def thumbnail_url(data: bytes, *, max_pixels: int = 150_000_000) -> str | None:
-    """A JPEG of at most `_THUMBNAIL_SIZE` as a data URL; None where the bytes are not a readable photograph."""
-    jpeg = scaled_jpeg(data, _THUMBNAIL_SIZE, quality=_JPEG_QUALITY, max_pixels=max_pixels)
+def thumbnail_url(data: bytes, *, max_pixels: int = 150_000_000, blurred: Sequence[Box] = ()) -> str | None:
+    """A JPEG of at most `_THUMBNAIL_SIZE` as a data URL; None where the bytes are not a readable photograph.
+
+    `blurred`: boxes around persons, which are made unrecognisable.
+    """
+    jpeg = scaled_jpeg(data, _THUMBNAIL_SIZE, quality=_JPEG_QUALITY, max_pixels=max_pixels, blurred=blurred)
     return None if jpeg is None else "data:image/jpeg;base64," + base64.b64encode(jpeg).decode()
 
 
-def scaled_jpeg(data: bytes, size: tuple[int, int], *, quality: int, max_pixels: int = 150_000_000) -> bytes | None:
+def scaled_jpeg(
+    data: bytes,
+    size: tuple[int, int],
+    *,
+    quality: int,
+    max_pixels: int = 150_000_000,
+    blurred: Sequence[Box] = (),
+) -> bytes | None:
     """The photograph as a JPEG of at most this width and height; None where the bytes are not a readable one.
 
     Decodes as the prediction worker does. EXIF is not copied, because a page must not reveal the position of the
-    camera.
+    camera. `blurred`: boxes around persons, which are made unrecognisable.
     """
     try:
         header = read_jpeg_header(data, max_pixels=max_pixels)
@@ -62,24 +78,28 @@ def scaled_jpeg(data: bytes, size: tuple[int, int], *, quality: int, max_pixels:
     except RejectedImage:
         return None
     out = io.BytesIO()
-    Image.fromarray(pixels).save(out, "JPEG", quality=quality, optimize=True)
+    Image.fromarray(blur_people(pixels, blurred)).save(out, "JPEG", quality=quality, optimize=True)
     return out.getvalue()
 
 
-def thumbnails_from_store(settings: Settings) -> LoadThumbnail:
-    """Loads thumbnails from the object store of these settings."""
+def thumbnails_from_store(settings: Settings, hidden: HiddenIn) -> LoadThumbnail:
+    """Loads thumbnails from the object store of these settings, with what is hidden blurred or withheld."""
     return ThumbnailLoader(
         ObjectStore(settings),
+        hidden,
         max_bytes=settings.max_object_mb * 1_048_576,
         max_pixels=settings.max_megapixels * 1_000_000,
     )
 
 
-def crops_from_store(settings: Settings) -> LoadCrop:
-    """Loads published crops from the object store of these settings, by their content hash."""
+def crops_from_store(settings: Settings, hidden: HiddenIn) -> LoadCrop:
+    """Loads published crops from the object store of these settings, by their content hash; none of photographs in
+    which something is hidden."""
     store = ObjectStore(settings)
 
     def load(crop: CropPublished) -> Thumbnail:
+        if hidden(crop.image_id) is not None:
+            return Thumbnail(None, PERSON)
         try:
             content = store.read(crop.bucket, crop.key, max_bytes=settings.max_object_mb * 1_048_576)
         except ObjectMissing:
@@ -133,14 +153,18 @@ class PhotographLoader:
 class ThumbnailLoader:
     """Loads thumbnails of assessed content. Raises `DependencyDown` or `AccessRefused` as the store does."""
 
-    def __init__(self, store: ObjectStore, *, max_bytes: int, max_pixels: int) -> None:
+    def __init__(self, store: ObjectStore, hidden: HiddenIn, *, max_bytes: int, max_pixels: int) -> None:
         self._load = PhotographLoader(store, max_bytes=max_bytes)
+        self._hidden = hidden
         self._max_pixels = max_pixels
 
     def __call__(self, assessed: AssessedContent) -> Thumbnail:
         """The thumbnail, or the reason why there is none."""
+        people = self._hidden(assessed.image_id)
+        if people is not None and people.withheld:
+            return Thumbnail(None, PERSON)
         data, missing = self._load(assessed)
         if data is None:
             return Thumbnail(None, missing)
-        url = thumbnail_url(data, max_pixels=self._max_pixels)
+        url = thumbnail_url(data, max_pixels=self._max_pixels, blurred=people.boxes if people else ())
         return Thumbnail(url) if url else Thumbnail(None, UNREADABLE)

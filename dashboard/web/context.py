@@ -12,6 +12,7 @@ from fastapi import Depends, HTTPException, Request, Response
 from fastapi.responses import HTMLResponse, JSONResponse
 from pydantic import BaseModel
 
+from uncia.camtrap.hidden_people import HiddenPeople, hidden_people
 from uncia.dashboard.catalogue.numbers import CameraPosition
 from uncia.dashboard.web.accounts.roles import Caller, Right
 from uncia.dashboard.web.services import Services
@@ -33,6 +34,7 @@ SESSION_COOKIE = "uncia_session"
 FORM_FIELD = "form_token"
 FORM_HEADER = "x-form-token"
 _RECHECK_S = 30.0
+_ONE_VIEWING_S = 60.0
 
 
 class SignInNeeded(Exception):
@@ -76,6 +78,17 @@ class Context:
                 "positions_read", self.caller.name, camera or "all cameras", page=self.request.url.path
             )
         return found
+
+    def hidden_people(self, image_id: str) -> HiddenPeople | None:
+        """What of a photograph is hidden from accounts that may not see people; None: it shows none."""
+        services = self.services
+        return hidden_people(image_id, services.catalogue.person_evidence(image_id), services.settings.person_threshold)
+
+    def record_people_seen(self, image_id: str, camera: str, what: str) -> None:
+        """Record that the account is sent a picture with a person. Loading it again within a minute is one viewing."""
+        self.services.audit.record_once(
+            "people_seen", self.caller.name, f"{image_id} {what}", within_s=_ONE_VIEWING_S, camera=camera
+        )
 
     def require_station(self, station: str) -> None:
         """Raise 404 where the caller may not see the station: its existence is not revealed either."""

@@ -16,6 +16,8 @@ MESSAGES: dict[str, str] = {
     "picture.gone": "no longer stored",
     "picture.replaced": "replaced by another photograph",
     "picture.unreadable": "not readable",
+    "picture.person": "withheld: a person is in the burst, and where in this photograph is not known",
+    "picture.person_part": "withheld: a person is in the burst",
     "password.short": "the password has fewer than {n} characters",
     "password.long": "the password has more than {n} characters",
     "password.repetitive": "the password has fewer than {n} different characters",

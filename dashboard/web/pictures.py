@@ -1,9 +1,13 @@
-"""Pictures of photographs, crops and heat maps, scaled for a page, without metadata, and cached."""
+"""Pictures of photographs, crops and heat maps, scaled for a page, without metadata, and cached.
+
+Persons are blurred for accounts that may not see them: `photograph` is told what to hide, and keeps both copies apart.
+"""
 
 import hashlib
 import threading
 from enum import StrEnum
 
+from uncia.camtrap.hidden_people import HiddenPeople
 from uncia.dashboard.page_parts.assessed_content import AssessedContent
 from uncia.dashboard.page_parts.thumbnails import GONE, REPLACED, UNREADABLE, PhotographLoader, scaled_jpeg
 from uncia.dashboard.web.file_cache import FileCache
@@ -54,16 +58,23 @@ class PictureService:
         self._max_pixels = max_pixels
         self._decoders = threading.BoundedSemaphore(_DECODERS)
 
-    def photograph(self, assessed: AssessedContent, size: PictureSize) -> bytes:
-        """A JPEG of the assessed content: never of what replaced it under the same key."""
-        name = f"{assessed.image_id} {assessed.upload_id} {size}"
+    def photograph(self, assessed: AssessedContent, size: PictureSize, hidden: HiddenPeople | None = None) -> bytes:
+        """A JPEG of the assessed content: never of what replaced it under the same key.
+
+        With `hidden`, persons are blurred; a photograph in which nobody knows where they are is withheld.
+        """
+        if hidden is not None and hidden.withheld:
+            raise NoPicture(TEXT["picture.person"])
+        # The boxes are part of the name: a copy whose boxes have changed is another one.
+        boxes = hidden.boxes if hidden else ()
+        name = f"{assessed.image_id} {assessed.upload_id} {size}" + (f" without {boxes}" if boxes else "")
         if size is not PictureSize.FULL and (cached := self._cache.get(name)) is not None:
             return cached
         with self._decoders:
             data, missing = self._load(assessed)
             if data is None:
                 raise NoPicture(_REASONS[missing])
-            jpeg = scaled_jpeg(data, _PIXELS[size], quality=_QUALITY[size], max_pixels=self._max_pixels)
+            jpeg = scaled_jpeg(data, _PIXELS[size], quality=_QUALITY[size], max_pixels=self._max_pixels, blurred=boxes)
         if jpeg is None:
             raise NoPicture(_REASONS[UNREADABLE])
         if size is not PictureSize.FULL:

@@ -123,6 +123,8 @@ TEXT: dict[str, str] = {
     "burst.review": "Review this burst",
     "burst.favourite": "Favourite",
     "burst.neighbours": "Bursts of the same camera",
+    "burst.people_hidden": "A person is in this burst: people are blurred, and photographs withheld in which it is not "
+    "known where they are. Reviewers see them.",
     "burst.picture": "Picture",
     "burst.tool.boxes": "Boxes",
     "burst.tool.flicker": "Flicker",

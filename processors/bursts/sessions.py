@@ -37,7 +37,7 @@ A revision number rises by one with every event of its id. A superseded id is ne
 
 from datetime import datetime
 
-from uncia.events import OBJECT_MOVED, ImagePredicted, SecondLookCompleted
+from uncia.events import IMAGE_FORGOTTEN, OBJECT_MOVED, ImagePredicted, SecondLookCompleted
 from uncia.processors.bursts.changes import FrameContext, StateChanges
 from uncia.processors.bursts.config import BurstConfig, BurstOverrides
 from uncia.processors.bursts.frame_record import FrameRecord
@@ -68,10 +68,11 @@ class Sessioniser:
         `FrameRecord.from_prediction`.
         """
         reason = event.rejection.reason if event.rejection else None
-        if reason is not None and reason != OBJECT_MOVED and not is_unreadable_photograph(event.key, reason):
+        leaves = reason in (OBJECT_MOVED, IMAGE_FORGOTTEN)
+        if reason is not None and not leaves and not is_unreadable_photograph(event.key, reason):
             return self._advance_log_time(state, logged_at)
         frame = FrameRecord.from_prediction(event, overrides)
-        apply = self.apply_move if reason == OBJECT_MOVED else self.apply_frame
+        apply = self.apply_move if leaves else self.apply_frame
         return apply(state, event.station, frame, logged_at)
 
     def apply_frame(self, state: CameraState, station: str, frame: FrameRecord, logged_at: datetime) -> StateChanges:
@@ -95,7 +96,8 @@ class Sessioniser:
         return changes
 
     def apply_move(self, state: CameraState, station: str, frame: FrameRecord, logged_at: datetime) -> StateChanges:
-        """Apply that the photograph of this upload belongs to another camera now: the versions of its key leave."""
+        """Apply that the photograph of this upload belongs to another camera now, or is forgotten: the versions of its
+        key leave, and what is said of them later changes nothing."""
         changes = self._advance_log_time(state, logged_at)
         place = _place(frame)
         last = max(frame.uploaded_at, state.moved.pop(place, frame.uploaded_at))

@@ -17,7 +17,7 @@ from uncia.producers.reconcile.ledger import UploadFact, UploadLocation
 _UPLOAD_ID = re.compile(rb'\{"event":"[^"\\]+","upload_id":"([^"\\]+)"')
 """The beginning of `Event.to_bytes`; messages of other writers are parsed as JSON."""
 
-_NOT_STORED = re.compile(rb'"reason":"(?:object-missing|object-changed|object-moved)"')
+_NOT_STORED = re.compile(rb'"reason":"(?:object-missing|object-changed|object-moved|image-forgotten)"')
 """Rejections that do not concern the content: the object does not hold it (any more)."""
 
 _UNREADABLE = b'"reason":"object-unreadable"'

@@ -13,6 +13,7 @@ from tests.browser.test_live import new_burst
 from tests.unit.dashboard.catalogue.catalogue_data import ProjectEvents
 from tests.unit.dashboard.web.conftest import FakePictures
 from tests.waiting import SCALE
+from uncia.camtrap.hidden_people import HiddenPeople
 from uncia.dashboard.catalogue.filters import BurstFilter
 from uncia.dashboard.page_parts.assessed_content import AssessedContent
 from uncia.dashboard.web.accounts.roles import Role
@@ -29,7 +30,7 @@ class GreyPictures(FakePictures):
         super().__init__()
         self.levels = levels
 
-    def photograph(self, assessed: AssessedContent, size: PictureSize) -> bytes:
+    def photograph(self, assessed: AssessedContent, size: PictureSize, hidden: HiddenPeople | None = None) -> bytes:
         out = io.BytesIO()
         Image.new("L", (40, 30), self.levels.get(assessed.image_id, 100)).save(out, "JPEG", quality=95)
         return out.getvalue()

@@ -312,7 +312,7 @@ def test_a_folder_that_is_renamed_in_the_store_withdraws_its_photographs_from_th
 def test_thumbnails_show_the_content_that_was_predicted(
     versioned: ObjectStore, upload: Upload, prediction_of: PredictionOf, settings: Settings, station: str
 ) -> None:
-    load, contents = thumbnails_from_store(settings), [photograph(730), photograph(731)]
+    load, contents = thumbnails_from_store(settings, lambda image_id: None), [photograph(730), photograph(731)]
     current, lost, deleted = (f"{station}/cam/{name}.jpg" for name in ("kept", "lost", "gone"))
     assessed: dict[str, AssessedContent] = {}
     for key in (current, lost, deleted):

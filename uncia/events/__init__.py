@@ -28,6 +28,7 @@ from uncia.events.explanations import (
     ImageExplained,
 )
 from uncia.events.images import (
+    IMAGE_FORGOTTEN,
     OBJECT_CHANGED,
     OBJECT_MOVED,
     VIDEO_NOT_ANALYSED,
@@ -56,6 +57,7 @@ from uncia.events.status_reports import CameraStatus, StatusReported, StatusSour
 from uncia.events.values import Box, ClassVector, LuminanceGrid
 
 __all__ = [
+    "IMAGE_FORGOTTEN",
     "OBJECT_CHANGED",
     "OBJECT_MOVED",
     "VIDEO_NOT_ANALYSED",

@@ -23,7 +23,10 @@ OBJECT_MOVED = "object-moved"
 VIDEO_NOT_ANALYSED = "video-not-analysed"
 """Rejection reason: the object is a video, which no model reads yet. It is stored, and a frame of no burst."""
 
-WITHDRAWN_REASONS = frozenset({OBJECT_CHANGED, OBJECT_MOVED})
+IMAGE_FORGOTTEN = "image-forgotten"
+"""Rejection reason: `uncia forget` removed the photograph. A later message about the same upload changes nothing."""
+
+WITHDRAWN_REASONS = frozenset({OBJECT_CHANGED, OBJECT_MOVED, IMAGE_FORGOTTEN})
 """Rejection reasons that withdraw an upload: its frame is removed from its burst."""
 
 
@@ -160,7 +163,7 @@ class Rejection(WireModel):
     reason: Name = Field(
         description="stable code: image-empty, image-truncated, image-not-jpeg, image-too-large, "
         "video-not-analysed (stored, and read by no model yet), ...; "
-        "object-changed and object-moved withdraw the upload, which then belongs to no burst"
+        "object-changed, object-moved and image-forgotten withdraw the upload, which then belongs to no burst"
     )
     message: FreeText
 

@@ -105,6 +105,15 @@ class StoredObject:
 
 
 @dataclass(frozen=True)
+class StoredVersion:
+    """One version of an object in a listing of all that is stored."""
+
+    object: StoredObject
+    is_marker: bool
+    """It says that the object was deleted, and has no content."""
+
+
+@dataclass(frozen=True)
 class ObjectContent:
     """The bytes of one object, and the ETag in the response, without quotes; empty when the store returns none."""
 
@@ -373,6 +382,38 @@ class ObjectStore:
             self.client.delete_object(Bucket=bucket, Key=key)
         except _STORE_ERRORS as error:
             translated = self.translate(error, f"{bucket}/{key}")
+            if not isinstance(translated, ObjectMissing):
+                raise translated from error
+
+    def history(self, bucket: str, prefix: str) -> Iterator[StoredVersion]:
+        """Yield every version of every object with a prefix, delete markers included; without versioning, the objects.
+
+        Raises `AccessRefused` or `DependencyDown`.
+        """
+        seen: set[str] = set()
+        try:
+            for page in self.client.get_paginator("list_object_versions").paginate(Bucket=bucket, Prefix=prefix):
+                for name, is_marker in (("Versions", False), ("DeleteMarkers", True)):
+                    for entry in page.get(name, ()):
+                        seen.add(entry["Key"])
+                        yield StoredVersion(_listed(entry), is_marker)
+        except _STORE_ERRORS as error:
+            raise self.translate(error, f"{bucket}/{prefix}") from error
+        # A bucket that never had versions lists none.
+        for found in self.list(bucket, prefix):
+            if found.key not in seen:
+                yield StoredVersion(found, False)
+
+    def delete_version(self, bucket: str, found: StoredVersion) -> None:
+        """Delete a version for good; one that is not there is no error. Raises `AccessRefused` or `DependencyDown`.
+
+        It takes the store's administrative key, which no running part has.
+        """
+        version = {"VersionId": found.object.version_id} if found.object.version_id else {}
+        try:
+            self.client.delete_object(Bucket=bucket, Key=found.object.key, **version)
+        except _STORE_ERRORS as error:
+            translated = self.translate(error, f"{bucket}/{found.object.key}")
             if not isinstance(translated, ObjectMissing):
                 raise translated from error
 

@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from uncia import ids
 from uncia.dashboard.catalogue.numbers import CameraPosition
 from uncia.dashboard.catalogue.rows import BurstDetail, FrameDetail, Observation, Review, Revision
+from uncia.dashboard.web.accounts.roles import Right
 from uncia.dashboard.web.burst_query import BurstQuery
 from uncia.dashboard.web.burst_view import BurstView, FrameView, burst_view, frame_view
 from uncia.dashboard.web.context import Context, ReviewerChanges, Viewing
@@ -104,6 +105,8 @@ class BurstPage(BaseModel):
     before: BurstView | None
     """The burst of the same camera just before."""
     after: BurstView | None
+    people_hidden: bool
+    """A person is in the burst, and the caller gets blurred photographs, no crops and no heat maps."""
     query: BurstQuery
     """The filters of the list that the page was opened from."""
 
@@ -130,6 +133,12 @@ def show_burst(context: Viewing, burst_id: str, query: Annotated[BurstQuery, Que
     detail = _burst(context, burst_id)
     around = catalogue.neighbours(burst_id, query.to_filter(), stations)
     row = detail.burst
+    # A person in one frame hides something of all of them.
+    people_hidden = (
+        bool(row.frames)
+        and not context.caller.may(Right.PEOPLE)
+        and context.hidden_people(row.frames[0].image_id) is not None
+    )
     return BurstPage(
         burst=burst_view(row),
         frames=[_facts(frame) for frame in detail.frames],
@@ -159,6 +168,7 @@ def show_burst(context: Viewing, burst_id: str, query: Annotated[BurstQuery, Que
                 picture=f"/pictures/crops/{crop.crop_id}.jpg",
             )
             for crop in detail.crops
+            if not people_hidden
         ],
         explanations=[
             ExplanationView(
@@ -171,13 +181,16 @@ def show_burst(context: Viewing, burst_id: str, query: Annotated[BurstQuery, Que
                 requested_at=one.requested_at,
                 explained_at=one.explained_at,
                 problem=one.rejection_message or one.rejection_reason,
-                picture=f"/pictures/explanations/{one.explanation_id}.png" if one.heat_map_key else None,
+                picture=f"/pictures/explanations/{one.explanation_id}.png"
+                if one.heat_map_key and not people_hidden
+                else None,
                 pending=one.explained_at is None,
             )
             for one in detail.explanations
         ],
         before=burst_view(around.before) if around.before else None,
         after=burst_view(around.after) if around.after else None,
+        people_hidden=people_hidden,
         query=query.model_copy(update={"after": None}),
     )
 

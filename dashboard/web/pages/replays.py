@@ -94,10 +94,13 @@ def show_replay(context: Operating, name: str) -> ReplayPage:
 
 @router.get("/operations/replays/{name}/page.html", response_class=HTMLResponse, include_in_schema=False)
 def self_contained_page(context: Operating, name: str) -> Response:
-    """The differences as one file with its pictures, as `uncia replay diff --output` writes it."""
+    """The differences as one file with its pictures, as `uncia replay diff --output` writes it.
+
+    Persons are blurred whatever the account may see: the page is made to be passed on.
+    """
     context.require_all_stations()
     body = context.services.operations.replays.compare(name).body
-    html = render(body, thumbnails_from_store(context.services.settings))
+    html = render(body, thumbnails_from_store(context.services.settings, context.hidden_people))
     return HTMLResponse(html, headers={"content-security-policy": _PAGE_POLICY})
 
 

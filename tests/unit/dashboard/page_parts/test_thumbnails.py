@@ -10,11 +10,13 @@ from PIL import Image, ImageFile
 
 from tests.unit.dashboard.model_compare.test_comparison import predicted
 from uncia import ids
+from uncia.camtrap.hidden_people import HiddenPeople
 from uncia.dashboard.contact_sheet.page import render
 from uncia.dashboard.contact_sheet.results import ResultSet
 from uncia.dashboard.page_parts.assessed_content import AssessedContent
 from uncia.dashboard.page_parts.thumbnails import (
     GONE,
+    PERSON,
     REPLACED,
     UNREADABLE,
     Thumbnail,
@@ -75,8 +77,16 @@ class OneKeyStore:
                 yield StoredObject(key, content.etag, len(content.data), NOW, name)
 
 
-def load_thumbnail(store: OneKeyStore, assessed: AssessedContent, max_bytes: int = 1 << 20) -> Thumbnail:
-    return ThumbnailLoader(store, max_bytes=max_bytes, max_pixels=1_000_000)(assessed)  # type: ignore[arg-type]
+def load_thumbnail(
+    store: OneKeyStore, assessed: AssessedContent, max_bytes: int = 1 << 20, hidden: HiddenPeople | None = None
+) -> Thumbnail:
+    load = ThumbnailLoader(
+        store,  # type: ignore[arg-type]
+        lambda image_id: hidden if image_id == assessed.image_id else None,
+        max_bytes=max_bytes,
+        max_pixels=1_000_000,
+    )
+    return load(assessed)
 
 
 def assessed_content(
@@ -91,6 +101,14 @@ def assessed_content(
 
 def test_the_assessed_content_is_shown_while_it_is_stored() -> None:
     assert load_thumbnail(OneKeyStore(FIRST), assessed_content(FIRST)) == Thumbnail(thumbnail_url(FIRST.data))
+
+
+def test_a_person_is_blurred_and_one_whose_place_is_not_known_withholds_the_photograph() -> None:
+    hidden = HiddenPeople(((0.2, 0.2, 0.4, 0.4),))
+    blurred = load_thumbnail(OneKeyStore(FIRST), assessed_content(FIRST), hidden=hidden)
+    assert blurred.url == thumbnail_url(FIRST.data, blurred=hidden.boxes)
+    withheld = load_thumbnail(OneKeyStore(FIRST), assessed_content(FIRST), hidden=HiddenPeople(()))
+    assert withheld == Thumbnail(None, PERSON)
 
 
 def test_another_photograph_under_the_same_key_is_never_shown() -> None:

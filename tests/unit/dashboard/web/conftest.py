@@ -14,6 +14,7 @@ from pydantic import SecretStr
 from sqlalchemy import Engine, make_url
 
 from tests.unit.dashboard.catalogue.catalogue_data import sqlite_catalogue
+from uncia.camtrap.hidden_people import HiddenPeople
 from uncia.dashboard.catalogue.database import open_database
 from uncia.dashboard.catalogue.queries import Catalogue
 from uncia.dashboard.page_parts.assessed_content import AssessedContent
@@ -39,11 +40,13 @@ class FakePictures(PictureService):
 
     def __init__(self) -> None:
         self.gone: set[str] = set()
+        self.hidden: list[HiddenPeople | None] = []
         out = io.BytesIO()
         Image.new("L", (40, 30), 90).save(out, "JPEG")
         self.jpeg = out.getvalue()
 
-    def photograph(self, assessed: AssessedContent, size: PictureSize) -> bytes:
+    def photograph(self, assessed: AssessedContent, size: PictureSize, hidden: HiddenPeople | None = None) -> bytes:
+        self.hidden.append(hidden)
         if assessed.image_id in self.gone:
             raise NoPicture("no longer stored")
         return self.jpeg

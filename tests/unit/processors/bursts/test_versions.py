@@ -134,17 +134,20 @@ def test_a_key_that_is_written_over_and_over_keeps_the_state_small() -> None:
 MOVED = Photo("b", 1, rejected=True, reason="object-moved")
 
 
-def test_a_photograph_that_moved_to_another_camera_leaves_its_burst_in_any_order() -> None:
-    for order in permutations([Photo("a", 0), Photo("b", 1), Photo("c", 2), MOVED]):
+@pytest.mark.parametrize("reason", ["object-moved", "image-forgotten"])
+def test_a_photograph_that_moved_to_another_camera_or_is_forgotten_leaves_its_burst_in_any_order(reason: str) -> None:
+    gone = replace(MOVED, reason=reason)
+    for order in permutations([Photo("a", 0), Photo("b", 1), Photo("c", 2), gone]):
         (burst,) = settled(list(order))
         assert images(burst) == ["a", "c"]
 
 
-def test_a_burst_whose_only_photograph_moved_is_withdrawn() -> None:
+@pytest.mark.parametrize("reason", ["object-moved", "image-forgotten"])
+def test_a_burst_whose_only_photograph_moved_or_is_forgotten_is_withdrawn(reason: str) -> None:
     camera = Camera()
     (before,) = camera.arrive(Photo("b", 1), 0)
     camera.tick(30)
-    (event,) = camera.arrive(MOVED, 40)
+    (event,) = camera.arrive(replace(MOVED, reason=reason), 40)
     assert (event.status, event.superseded_by, event.frames) == (BurstStatus.SUPERSEDED, None, ())
     assert (event.burst_id, event.revision) == (before.burst_id, 3)
     assert camera.arrive(Photo("b", 1), 50) == [], "a repetition does not bring it back"

@@ -52,7 +52,7 @@ def test_predictions_and_rejections_count_as_answers(name: str) -> None:
     assert (fact.id, fact.answered, fact.withdrawn) == (upload_key(identity), 5.0, 0.0)
 
 
-@pytest.mark.parametrize("reason", ["object-missing", "object-changed", "object-moved"])
+@pytest.mark.parametrize("reason", ["object-missing", "object-changed", "object-moved", "image-forgotten"])
 def test_a_rejection_for_a_missing_content_withdraws(reason: str) -> None:
     raw = b'{"event":"e","upload_id":"upl-1","rejection":{"reason":"%s","message":""}}' % reason.encode()
     fact = fact_of_prediction(message(raw))

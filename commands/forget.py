@@ -1,0 +1,277 @@
+"""`uncia forget`: remove photographs and what was derived from them, for good."""
+
+import difflib
+import getpass
+import json
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import typer
+from pydantic import SecretStr
+from sqlalchemy import Engine
+
+from uncia.audit import AuditLog, audit_file_of_process
+from uncia.dashboard.catalogue.database import catalogue_url, open_database
+from uncia.dashboard.catalogue.forgetting import Choice, derived_of, known_cameras, photographs_of, still_known
+from uncia.dashboard.catalogue.schema import check_current
+from uncia.errors import UnciaError
+from uncia.ids import image_id
+from uncia.producers.forget.events import withdrawn_crop, withdrawn_explanation
+from uncia.producers.forget.plan import ForgetPlan, PlannedPhotograph, pending_plans, plans_folder
+from uncia.producers.forget.remains import what_remains
+from uncia.producers.forget.removal import StoreRemoval
+from uncia.producers.forget.run import ForgetResult, Forgetting, check_nothing_left
+from uncia.settings import Settings, settings, stack_dir
+from uncia.storage.object_store import ObjectStore
+from uncia.storage.process_lock import exclusive
+from uncia.terminal import echo, echo_json
+
+_SHOWN = 20
+
+
+def forget(
+    images: list[str] = typer.Argument(None, metavar="[IMAGE]...", help="Ids of photographs, `img-...`."),
+    camera: str = typer.Option(None, help="All photographs of this camera, `<station>/<camera>`."),
+    since: str = typer.Option(
+        None,
+        "--from",
+        metavar="TIME",
+        help="Taken from this time on, by the camera's clock: 2026-05-01[T10:30:00].",
+    ),
+    until: str = typer.Option(
+        None, metavar="TIME", help="Taken before this time, by the camera's clock; a day alone is included."
+    ),
+    people: bool = typer.Option(False, "--people", help="Only photographs of bursts with a person."),
+    expired: bool = typer.Option(
+        False, "--expired", help="Photographs that are older than UNCIA_RETENTION_..._DAYS of their category."
+    ),
+    resume: bool = typer.Option(False, "--resume", help="Only complete what an interrupted run began."),
+    yes: bool = typer.Option(False, "--yes", help="Carry the plan out. Without it, it is only shown."),
+    store_keys: Path = typer.Option(
+        None, help="File with the store's administrative key. Default: keys/store-admin.json of the stack."
+    ),
+    wait: float = typer.Option(120, min=1, help="Seconds to wait for the workers, at most, at each of three points."),
+    as_json: bool = typer.Option(False, "--json", help="Print one JSON object."),
+) -> None:
+    """Remove photographs, their crops, explanations, predictions and places in bursts. Shows the plan without `--yes`.
+
+    Several conditions mean the photographs that fulfil all of them. A run that was interrupted is completed by the next
+    one with `--yes`. docs/people.md says what remains.
+    """
+    config = settings()
+    choice = _choice(config, images or [], camera, since, until, people=people, expired=expired, resume=resume)
+    say: Callable[[str], None] = (lambda line: None) if as_json else echo
+    engine = open_database(catalogue_url(config), read_only=True)
+    check_current(engine)
+    folder = plans_folder(config)
+    plan = None if choice is None else _plan(engine, config, *choice)
+    earlier = [ForgetPlan.load(path) for path in pending_plans(folder)]
+    for one in earlier:
+        say(f"interrupted earlier: {one.what}, {len(one.photographs)} photographs; completed first, with --yes")
+    if plan is not None:
+        _show(plan, say)
+    if not yes:
+        if as_json:
+            echo_json({"plan": _numbers(plan) if plan else None, "interrupted": [_numbers(one) for one in earlier]})
+        say("nothing was removed: add --yes to carry it out")
+        return
+    removal = _removal(config, store_keys)
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    results = []
+    with exclusive(folder / "lock", UnciaError("another `uncia forget` is running: wait until it ends")):
+        plans = {one.name: one for one in (*earlier, *([plan] if plan and plan.photographs else ()))}
+        for one in plans.values():
+            results.append(_carry_out(one, config, removal, engine, folder, wait, say))
+    if as_json:
+        echo_json({"forgotten": results, "remains": what_remains(datetime.now(UTC))})
+        return
+    if results:
+        echo("What remains:")
+        for line in what_remains(datetime.now(UTC)):
+            echo(f"- {line}")
+
+
+def _choice(
+    config: Settings,
+    images: list[str],
+    camera: str | None,
+    since: str | None,
+    until: str | None,
+    *,
+    people: bool,
+    expired: bool,
+    resume: bool,
+) -> tuple[Choice, str] | None:
+    """The choice and its description; None to resume only. Raises `UnciaError`."""
+    if resume:
+        if images or camera or since or until or people or expired:
+            raise UnciaError("--resume completes what was begun, and takes no photographs: leave them out")
+        return None
+    ages = _ages(config, datetime.now(UTC)) if expired else {}
+    if expired and not ages:
+        raise UnciaError("no retention is set: set UNCIA_RETENTION_PERSON_DAYS, for example")
+    if (since or until) and not (camera or people):
+        raise UnciaError("a period needs --camera or --people: without one it would mean all cameras")
+    choice = Choice(tuple(images), camera, _time(since, "--from"), _time(until, "--until", end=True), people, ages)
+    if choice == Choice():
+        raise UnciaError("nothing is chosen: name photographs, or use --camera, --people or --expired")
+    words = [*images[:5], *([f"and {len(images) - 5} more"] if len(images) > 5 else [])]
+    words += [f"camera {camera}"] if camera else []
+    words += [f"from {since}"] if since else []
+    words += [f"until {until}"] if until else []
+    words += ["people"] if people else []
+    words += [f"{category} before {before:%Y-%m-%d}" for category, before in ages.items()]
+    return choice, ", ".join(words)
+
+
+def _ages(config: Settings, now: datetime) -> dict[str, datetime]:
+    days = {
+        "person": config.retention_person_days,
+        "vehicle": config.retention_vehicle_days,
+        "blank": config.retention_blank_days,
+        "animal": config.retention_animal_days,
+    }
+    return {category: now - timedelta(days=count) for category, count in days.items() if count is not None}
+
+
+def _time(text: str | None, option: str, *, end: bool = False) -> datetime | None:
+    """A time by a camera's clock. The end of the day, where `end` and no time of day is given."""
+    if text is None:
+        return None
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        raise UnciaError(f"{option} {text!r} is not a time: write 2026-05-01, or 2026-05-01T10:30:00") from None
+    if moment.tzinfo is not None:
+        raise UnciaError(
+            f"{option} {text!r} names a time zone, and a camera's clock has none: write the time that the camera shows"
+        )
+    if not end or len(text) > len("2026-05-01"):
+        return moment
+    try:
+        return moment + timedelta(days=1)
+    except OverflowError:
+        return moment
+
+
+def _plan(engine: Engine, config: Settings, choice: Choice, what: str) -> ForgetPlan:
+    """What the choice means. Raises `UnciaError` for photographs and cameras that nobody knows."""
+    now = datetime.now(UTC)
+    with engine.begin() as connection:
+        if choice.camera is not None and choice.camera not in (known := known_cameras(connection)):
+            near = difflib.get_close_matches(choice.camera, known, 3)
+            raise UnciaError(
+                f"there is no camera {choice.camera!r}" + (f"; did you mean {' or '.join(near)}?" if near else "")
+            )
+        rows = photographs_of(connection, choice, config.person_threshold)
+        photographs = tuple(_photograph(row) for row in rows)
+        unknown = sorted(set(choice.images) - {one.image_id for one in photographs})
+        if unknown:
+            raise UnciaError(
+                f"the catalogue knows no photograph {', '.join(unknown[:5])} (that is not forgotten, and fulfils the "
+                "other conditions): `uncia bursts explain` names those of a burst"
+            )
+        derived = derived_of(connection, {one.image_id for one in photographs})
+    return ForgetPlan(
+        what=what,
+        made_at=now,
+        photographs=photographs,
+        bursts=tuple(derived.bursts),
+        crops=tuple(withdrawn_crop(row, now) for row in derived.crops),
+        explanations=tuple(withdrawn_explanation(row, now) for row in derived.explanations),
+    )
+
+
+def _photograph(row: Mapping[str, Any]) -> PlannedPhotograph:
+    named = {name: row[name] for name in PlannedPhotograph.model_fields}
+    # One that is not predicted yet has the id that a photograph has whose content could not be read.
+    return PlannedPhotograph(**{**named, "image_id": row["image_id"] or image_id(row["camera"], row["upload_id"])})
+
+
+def _removal(config: Settings, store_keys: Path | None) -> StoreRemoval:
+    """The store with its administrative key. Raises `UnciaError`."""
+    path = store_keys or stack_dir() / "keys" / "store-admin.json"
+    try:
+        keys = json.loads(path.read_text(encoding="utf-8"))
+        update = {"s3_access_key": str(keys["access_key"]), "s3_secret_key": SecretStr(str(keys["secret_key"]))}
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise UnciaError(
+            f"the store's administrative key cannot be read from {path} ({error!r}): no other key may delete "
+            "photographs; name its file by --store-keys"
+        ) from error
+    store = ObjectStore(config.model_copy(update=update))
+    store.check_bucket(config.bucket)
+    return StoreRemoval(store, config.bucket, config.max_object_mb * 1_048_576)
+
+
+def _carry_out(
+    plan: ForgetPlan,
+    config: Settings,
+    removal: StoreRemoval,
+    engine: Engine,
+    folder: Path,
+    wait: float,
+    say: Callable[[str], None],
+) -> dict[str, Any]:
+    audit = AuditLog(audit_file_of_process(config.data_dir))
+    path = plan.store(folder)
+    audit.record("forget_begun", getpass.getuser(), plan.what, plan=plan.name, photographs=len(plan.photographs))
+
+    def known() -> list[str]:
+        with engine.begin() as connection:
+            return still_known(connection, plan.images)
+
+    result = Forgetting(config, plan, removal, known, wait, say).run()
+    _clear_thumbnails(config)
+    check_nothing_left(result)
+    path.unlink(missing_ok=True)
+    audit.record("forgotten", getpass.getuser(), plan.what, plan=plan.name, photographs=result.photographs)
+    _report(result, say)
+    return {
+        "plan": plan.name,
+        "what": plan.what,
+        "photographs": result.photographs,
+        "bursts_revised": result.bursts_revised,
+        "bursts_removed": result.bursts_removed,
+        "versions_deleted": result.versions_deleted,
+    }
+
+
+def _clear_thumbnails(config: Settings) -> None:
+    """Empty the dashboard's cache, whose files cannot be told apart; pages fill it again."""
+    from uncia.dashboard.web.server import dashboard_dir
+
+    for path in (dashboard_dir(config) / "thumbnails").glob("??/*"):
+        path.unlink(missing_ok=True)
+
+
+def _show(plan: ForgetPlan, say: Callable[[str], None]) -> None:
+    for one in plan.photographs[:_SHOWN]:
+        say(f"{one.image_id}  {one.key}")
+    if len(plan.photographs) > _SHOWN:
+        say(f"... and {len(plan.photographs) - _SHOWN} more")
+    say(
+        f"{len(plan.photographs)} photographs of {len({one.camera for one in plan.photographs})} cameras, in "
+        f"{len(plan.bursts)} bursts, with {len(plan.crops)} crops and {len(plan.explanations)} explanations"
+    )
+
+
+def _numbers(plan: ForgetPlan) -> dict[str, Any]:
+    return {
+        "what": plan.what,
+        "images": sorted(plan.images),
+        "keys": [one.key for one in plan.photographs],
+        "bursts": len(plan.bursts),
+        "crops": len(plan.crops),
+        "explanations": len(plan.explanations),
+    }
+
+
+def _report(result: ForgetResult, say: Callable[[str], None]) -> None:
+    say(
+        f"forgotten: {result.photographs} photographs; {result.versions_deleted} versions deleted from the store, "
+        f"{result.bursts_revised} bursts revised by this command, {result.bursts_removed} removed"
+    )
+    say("searched: the store has no version of them, no burst lists them, and the catalogue only knows that they left")

@@ -1,0 +1,54 @@
+"""What is left after photographs were forgotten, in words. Pure."""
+
+from datetime import datetime, timedelta
+
+from uncia.topics import (
+    BURST_RESOLVED,
+    CROP_PUBLISHED,
+    DEAD_LETTER,
+    FRAME_LATE,
+    IMAGE_BACKFILLED,
+    IMAGE_EXPLAINED,
+    IMAGE_PREDICTED,
+    IMAGE_UPLOADED,
+    SECOND_LOOK_COMPLETED,
+    STORAGE_CHANGED,
+    Topic,
+)
+
+__all__ = ["what_remains"]
+
+_WITH_PHOTOGRAPHS: tuple[Topic, ...] = (
+    STORAGE_CHANGED,
+    IMAGE_UPLOADED,
+    IMAGE_BACKFILLED,
+    IMAGE_PREDICTED,
+    FRAME_LATE,
+    CROP_PUBLISHED,
+    IMAGE_EXPLAINED,
+    SECOND_LOOK_COMPLETED,
+    DEAD_LETTER,
+)
+"""Topics whose messages name photographs and leave by their age."""
+
+
+def what_remains(now: datetime) -> list[str]:
+    """The sentences."""
+    until: dict[str, list[str]] = {}
+    for topic in _WITH_PHOTOGRAPHS:
+        if topic.retention_days is not None:
+            until.setdefault(f"{now + timedelta(days=topic.retention_days):%Y-%m-%d}", []).append(topic.name)
+    return [
+        *(
+            f"messages without pictures (ids, file names, times, boxes) until {day} at the latest: {', '.join(names)}"
+            for day, names in sorted(until.items())
+        ),
+        f"earlier revisions of the bursts on {BURST_RESOLVED.name}, until Kafka compacts its segments",
+        "what reviewers decided, with ids of photographs and boxes, on camera.observation.reviewed.v1 and in the "
+        "catalogue: it does not expire",
+        "alerts: which rule matched at which camera and when, on camera.alert.raised.v1 and in the catalogue",
+        "that the uploads were forgotten, with their keys, in the catalogue; eight bytes of each photograph's id in "
+        "the state of the bursts worker",
+        "backups, exports, pages and copies that left this system, and what subscribers stored",
+        "files in the spools of gateways and on memory cards: uploaded again, they are new photographs",
+    ]

@@ -1,0 +1,182 @@
+"""Carries out a plan, step by step. Each step may be repeated, and a killed run is resumed by running the plan again.
+
+1. The rejections of the uploads, and the withdrawals of crops and explanations, are published.
+2. When the workers have read them, bursts that still list a photograph are revised: those that the bursts worker holds
+   no more. Bursts without a photograph left are removed by a tombstone.
+3. When the workers have read that, too, every version of the objects is deleted: no worker can store a crop again.
+4. Store and topics are searched for what is left.
+"""
+
+import time
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+
+from kafka.errors import KafkaError
+
+from uncia.errors import DependencyDown, PermanentError, UnciaError
+from uncia.events import BurstResolved
+from uncia.kafka.broker import CameraProducer, read_topics
+from uncia.kafka.stream_status import StreamStatus, stream_status
+from uncia.producers.forget.events import forgotten_prediction, lists_any, removable_bursts, without_images
+from uncia.producers.forget.plan import ForgetPlan
+from uncia.producers.forget.removal import StoreRemoval
+from uncia.settings import Settings
+from uncia.topics import BURST_RESOLVED, CROP_PUBLISHED, IMAGE_EXPLAINED, IMAGE_PREDICTED, Topic
+
+__all__ = ["ForgetResult", "Forgetting", "newest_bursts", "not_settled"]
+
+_CHUNK = 500
+_BEFORE = ("intake", "predict", "predict-backfill")
+"""The parts that must have no backlog at the start: a later prediction would describe the photograph again."""
+
+_FOLLOWERS = ("bursts", "crops", "explain", "catalogue")
+"""The parts that must have read the events before the next step."""
+
+_POLL_S = 1.0
+
+Messages = Iterable[tuple[Topic, str, bytes, bytes | None]]
+
+
+@dataclass(frozen=True)
+class ForgetResult:
+    """What a run has done, and what it still found afterwards."""
+
+    photographs: int
+    bursts_revised: int
+    bursts_removed: int
+    versions_deleted: int
+    left_in_store: list[str] = field(default_factory=list)
+    left_on_topics: list[str] = field(default_factory=list)
+    left_in_catalogue: list[str] = field(default_factory=list)
+
+    @property
+    def complete(self) -> bool:
+        """Whether nothing was found."""
+        return not (self.left_in_store or self.left_on_topics or self.left_in_catalogue)
+
+
+@dataclass(frozen=True)
+class Forgetting:
+    """One plan and what it is carried out with. Raises `UnciaError`."""
+
+    settings: Settings
+    plan: ForgetPlan
+    removal: StoreRemoval
+    still_known: Callable[[], list[str]]
+    """What the catalogue still says about the photographs."""
+    wait_s: float
+    progress: Callable[[str], None]
+    read_status: Callable[[Settings], StreamStatus] = stream_status
+
+    def run(self) -> ForgetResult:
+        """All steps. Raises `DependencyDown` when the workers do not follow within `wait_s`: run it again."""
+        self._wait(_BEFORE)
+        self.progress("publishing that the photographs are forgotten")
+        self._send(self._first_messages())
+        self._wait()
+        self.progress("revising the bursts that list them")
+        revised, ended = self._revise_bursts()
+        self._wait()
+        self.progress("deleting all versions from the store")
+        deleted = self.removal.remove(self.plan, ended)
+        self.progress("searching for what is left")
+        return ForgetResult(
+            len(self.plan.photographs),
+            revised,
+            len(ended),
+            deleted,
+            self.removal.left(self.plan),
+            [name for name, burst in newest_bursts(self.settings).items() if lists_any(burst, self.plan.images)],
+            self.still_known(),
+        )
+
+    def _first_messages(self) -> Messages:
+        now = datetime.now(UTC)
+        for photograph in self.plan.photographs:
+            value = forgotten_prediction(photograph, now).to_bytes()
+            yield IMAGE_PREDICTED, photograph.camera, photograph.camera.encode(), value
+        for crop in self.plan.crops:
+            yield CROP_PUBLISHED, crop.camera, crop.camera.encode(), crop.to_bytes()
+        for explanation in self.plan.explanations:
+            yield IMAGE_EXPLAINED, explanation.camera, explanation.camera.encode(), explanation.to_bytes()
+
+    def _revise_bursts(self) -> tuple[int, set[tuple[str, str]]]:
+        """Returns how many bursts were revised, and camera and id of those that were removed."""
+        newest = newest_bursts(self.settings)
+        messages: list[tuple[Topic, str, bytes, bytes | None]] = []
+        planned = {burst_id: camera for camera, burst_id in self.plan.bursts}
+        for burst_id, burst in newest.items():
+            if lists_any(burst, self.plan.images):
+                newest[burst_id] = event = without_images(burst, self.plan.images)
+                messages.append((BURST_RESOLVED, event.camera, burst_id.encode(), event.to_bytes()))
+                planned[burst_id] = event.camera
+        revised = len(messages)
+        # The event before a tombstone is for subscribers that keep bursts and disregard tombstones.
+        removed = removable_bursts(planned, newest)
+        messages += [(BURST_RESOLVED, newest[name].camera, name.encode(), None) for name in removed]
+        self._send(messages)
+        ended = {(newest[name].camera, name) for name in removed}
+        # After a kill the tombstone may be on the topic already; the manifests are deleted all the same.
+        ended |= {(camera, name) for name, camera in planned.items() if name not in newest}
+        return revised, ended
+
+    def _send(self, messages: Messages) -> None:
+        producer = CameraProducer(self.settings, linger_ms=5)
+        try:
+            waiting: list[tuple[Topic, str, bytes, bytes | None]] = []
+            for message in messages:
+                waiting.append(message)
+                if len(waiting) == _CHUNK:
+                    producer.send(waiting)
+                    waiting = []
+            producer.send(waiting)
+        except KafkaError as error:
+            raise DependencyDown(f"Kafka did not take all messages ({error}): run the command again") from error
+        finally:
+            producer.close()
+
+    def _wait(self, parts: Sequence[str] = _FOLLOWERS) -> None:
+        deadline = time.monotonic() + self.wait_s
+        while behind := not_settled(self.read_status(self.settings), parts):
+            if time.monotonic() > deadline:
+                raise DependencyDown(
+                    f"not complete: after {self.wait_s:.0f} s {behind}; `uncia forget --resume --yes` continues"
+                )
+            time.sleep(_POLL_S)
+
+
+def not_settled(status: StreamStatus, parts: Sequence[str] = _FOLLOWERS) -> str:
+    """Which parts have not read all messages yet, in words; empty: none."""
+    if status.problem:
+        return status.problem
+    behind: dict[str, int] = {}
+    for lag in status.lag:
+        if lag.worker in parts and lag.messages:
+            behind[lag.worker] = behind.get(lag.worker, 0) + lag.messages
+    return ", ".join(f"{worker} is {messages} messages behind" for worker, messages in sorted(behind.items()))
+
+
+def newest_bursts(settings: Settings) -> dict[str, BurstResolved]:
+    """The newest event of every burst whose key was not removed. Raises `DependencyDown`."""
+    found: dict[str, BurstResolved] = {}
+    for message in read_topics(settings, (BURST_RESOLVED,), from_beginning=True, until_end=True):
+        name = (message.key or b"").decode(errors="replace")
+        if message.value is None:
+            found.pop(name, None)
+            continue
+        try:
+            burst = BurstResolved.from_bytes(message.value)
+        except PermanentError:
+            continue
+        known = found.get(burst.burst_id)
+        if known is None or burst.revision >= known.revision:
+            found[burst.burst_id] = burst
+    return found
+
+
+def check_nothing_left(result: ForgetResult) -> None:
+    """Raises `UnciaError` where something is left."""
+    if not result.complete:
+        left = [*result.left_in_store, *result.left_on_topics, *result.left_in_catalogue]
+        raise UnciaError(f"not complete, {len(left)} things are left: {', '.join(left[:5])}; run the command again")

@@ -1,0 +1,122 @@
+"""Every version of a photograph is removed, and nothing that replaced it under the same key, or that it replaced."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from uncia import ids
+from uncia.producers.forget.plan import ForgetPlan, PlannedPhotograph
+from uncia.producers.forget.removal import StoreRemoval
+from uncia.storage.object_store import ObjectContent, ObjectMissing, StoredObject, StoredVersion
+
+NOW = datetime(2026, 5, 1, tzinfo=UTC)
+BUCKET, CAMERA = "b", "s/c"
+
+
+@dataclass
+class VersionedStore:
+    """A bucket that keeps versions: by key, contents from the oldest to the newest; None is a delete marker."""
+
+    keys: dict[str, dict[str, bytes | None]] = field(default_factory=dict)
+    parts: bool = False
+    """ETags are those of uploads in parts, which say nothing about the content."""
+    count: int = 0
+
+    def put(self, key: str, data: bytes | None) -> None:
+        self.count += 1
+        self.keys.setdefault(key, {})[f"v{self.count:03d}"] = data
+
+    def etag(self, data: bytes) -> str:
+        return "parts-2" if self.parts else ids.content_hash(data)[:32]
+
+    def history(self, bucket: str, prefix: str) -> Iterator[StoredVersion]:
+        for key in sorted(self.keys):
+            for name, data in self.keys[key].items() if key.startswith(prefix) else ():
+                at = NOW + timedelta(seconds=int(name[1:]))
+                etag = "" if data is None else self.etag(data)
+                yield StoredVersion(StoredObject(key, etag, len(data or b""), at, name), data is None)
+
+    def read(self, bucket: str, key: str, *, max_bytes: int, version_id: str | None = None) -> ObjectContent:
+        data = self.keys.get(key, {}).get(version_id or "")
+        if data is None:
+            raise ObjectMissing("object-missing", key)
+        return ObjectContent(data, self.etag(data))
+
+    def delete_version(self, bucket: str, found: StoredVersion) -> None:
+        self.keys.get(found.object.key, {}).pop(found.object.version_id or "", None)
+
+    def delete(self, bucket: str, key: str) -> None:
+        self.put(key, None)
+
+    def current(self, key: str) -> bytes | None:
+        return next(reversed(self.keys.get(key, {}).values()), None)
+
+
+def photograph(key: str, data: bytes, store: VersionedStore) -> PlannedPhotograph:
+    return PlannedPhotograph(
+        upload_id=ids.upload_id(BUCKET, key, store.etag(data)) if not store.parts else "upl-parts",
+        image_id=ids.image_id(CAMERA, ids.content_hash(data)),
+        station="s",
+        camera=CAMERA,
+        bucket=BUCKET,
+        key=key,
+        etag=store.etag(data),
+        size=len(data),
+        uploaded_at=NOW,
+    )
+
+
+def removal(store: VersionedStore) -> StoreRemoval:
+    return StoreRemoval(store, BUCKET, 1_000_000)  # type: ignore[arg-type]
+
+
+WANTED = b"a person"
+contents = st.sampled_from([WANTED, b"a leopard", b"a goat", None])
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.lists(contents, min_size=1, max_size=8), st.booleans(), st.integers(0, 8))
+def test_no_version_of_it_is_left_and_every_other_one_is(
+    history: list[bytes | None], parts: bool, killed_after: int
+) -> None:
+    store = VersionedStore(parts=parts)
+    for data in history:
+        store.put("s/c/1.jpg", data)
+    store.put("s/c/1.jpg.json", b"longer key")
+    plan = ForgetPlan(what="", made_at=NOW, photographs=(photograph("s/c/1.jpg", WANTED, store),))
+    before = store.current("s/c/1.jpg")
+    # A kill after some deletions: the next run completes them.
+    for version in [one for one in store.history(BUCKET, "s/c/1.jpg") if not one.is_marker][:killed_after]:
+        if store.keys["s/c/1.jpg"].get(version.object.version_id or "") == WANTED and before != WANTED:
+            store.delete_version(BUCKET, version)
+    removal(store).remove(plan, ())
+    assert removal(store).left(plan) == []
+    left = [data for data in store.keys["s/c/1.jpg"].values() if data is not None]
+    assert left == [data for data in history if data not in (None, WANTED)]
+    if before == WANTED:
+        # What it had replaced does not appear as a new photograph.
+        assert store.current("s/c/1.jpg") is None
+    elif left:
+        assert store.current("s/c/1.jpg") == before
+    assert store.current("s/c/1.jpg.json") == b"longer key"
+    assert removal(store).remove(plan, ()) == 0 or not left
+
+
+def test_explanations_and_manifests_go_with_their_versions() -> None:
+    store = VersionedStore()
+    store.put("s/c/1.jpg", WANTED)
+    wanted = photograph("s/c/1.jpg", WANTED, store)
+    prefix = f"explanations/{CAMERA}/{ids.explanation_prefix(wanted.image_id)}"
+    store.put(f"{prefix}abc.png", b"1")
+    store.put(f"{prefix}abc.png", None)
+    store.put(f"explanations/{CAMERA}/{ids.explanation_prefix('img-other')}abc.png", b"2")
+    store.put(f"crops/{CAMERA}/bst-1.json", b"3")
+    store.put(f"crops/{CAMERA}/bst-2.json", b"4")
+    plan = ForgetPlan(what="", made_at=NOW, photographs=(wanted,))
+    assert len(removal(store).left(plan)) == 3
+    removal(store).remove(plan, {(CAMERA, "bst-1")})
+    assert removal(store).left(plan) == []
+    assert [data for key in sorted(store.keys) for data in store.keys[key].values()] == [b"4", b"2"]
