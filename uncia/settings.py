@@ -392,6 +392,11 @@ class Settings(BaseSettings):
     taxonomy_file: Path | None = Field(
         default=None, description="table of further taxa (taxon, rank, parent, label), see docs/ecologist.md"
     )
+    sensitive_taxa: Path | None = Field(
+        default=None,
+        description="table of taxa whose places are sensitive (taxon, sensitivity), in place of that of the package "
+        "(`uncia sensitivity list`), see docs/public_tier.md",
+    )
     alert_rules: Path | None = Field(
         default=None,
         description="file of alert rules (docs/alerts.md); with it `uncia up` starts the worker `alerts`",
@@ -633,6 +638,7 @@ class Settings(BaseSettings):
         "dashboard_tiles",
         "dashboard_proxy_secret",
         "taxonomy_file",
+        "sensitive_taxa",
         "alert_rules",
         "taxa_allowed",
         "catalogue_url",

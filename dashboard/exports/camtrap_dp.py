@@ -19,9 +19,10 @@ from uncia.camtrap.camtrap_dp import DESCRIPTOR
 from uncia.camtrap.taxonomy import Taxonomy
 from uncia.dashboard.exports.media import MediaPaths, media_type
 from uncia.dashboard.exports.output import ExportFailed, ExportSummary, Progress, no_progress
-from uncia.dashboard.exports.positions import PublicPosition, public_position
+from uncia.dashboard.exports.positions import PublicPosition, export_position
 from uncia.dashboard.exports.records import Box, BurstRecord, DeploymentRecord, FrameRecord, ObservationRecord, Verdict
 from uncia.dashboard.exports.tags import join_tags
+from uncia.events import former_word
 
 __all__ = ["CamtrapOptions", "write_camtrap_dp"]
 
@@ -117,7 +118,7 @@ def write_camtrap_dp(
             summary.bursts += 1
             summary.photographs += len(frames)
             progress(summary.bursts)
-    places = [(each, public_position(each, exact=options.exact_positions)) for each in deployments]
+    places = [(each, export_position(each, exact=options.exact_positions)) for each in deployments]
     with (folder / "deployments.csv").open("w", encoding="utf-8", newline="") as file:
         rows = _writer(file, DEPLOYMENT_COLUMNS)
         rows.writerows(_deployment_cells(each, place, seen.models.get(each.unique_id)) for each, place in places)
@@ -369,7 +370,9 @@ def _deployment_cells(deployment: DeploymentRecord, place: PublicPosition, model
         "timestampIssues": "" if deployment.clock_suspect is None else _bool(deployment.clock_suspect),
         "deploymentTags": join_tags(
             [
-                ("sensitivity", deployment.sensitivity),
+                ("coordinateSensitivity", deployment.sensitivity.value),
+                # For versions of Uncia that know the words of before only.
+                ("sensitivity", former_word(deployment.sensitivity).value),
                 ("captureMethod", deployment.capture_method),
                 ("activeDays", deployment.active_days),
                 ("end", "open" if deployment.ends_at is None else None),

@@ -10,6 +10,7 @@ from typing import Any, Self
 from sqlalchemy import Connection, Engine, func, select, tuple_
 from sqlalchemy.exc import DBAPIError
 
+from uncia.camtrap.sensitivity import level_named
 from uncia.camtrap.taxonomy import Taxonomy
 from uncia.dashboard.catalogue.changes import Row
 from uncia.dashboard.catalogue.database import DatabaseDown, describe
@@ -245,7 +246,7 @@ def _read_deployments(connection: Connection, scope: Scope, chosen: BurstFilter)
             latitude=row.latitude,
             longitude=row.longitude,
             coordinate_uncertainty_m=row.coordinate_uncertainty_m,
-            sensitivity=row.sensitivity,
+            sensitivity=level_named(row.sensitivity),
             capture_method=row.capture_method,
             overrides={name: getattr(row, name) for name in OVERRIDES if getattr(row, name) is not None},
             clock_suspect=suspects.get(row.camera),

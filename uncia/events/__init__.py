@@ -18,7 +18,13 @@ from uncia.events.bursts import (
 from uncia.events.clock import ClockTicked
 from uncia.events.clocks import ClockEvidence, ClockJudged, ClockReason, ClockVerdict
 from uncia.events.dead_letter import DeadLetter, DeadLetterSettled, Settlement
-from uncia.events.deployments import DeploymentChanged, Sensitivity, deployment_key
+from uncia.events.deployments import (
+    DeploymentChanged,
+    FormerSensitivity,
+    Sensitivity,
+    deployment_key,
+    former_word,
+)
 from uncia.events.detections import BoxSource, CropPublished, Detection, DetectionCategory, DetectionResult
 from uncia.events.explanations import (
     ExplainedBox,
@@ -95,6 +101,7 @@ __all__ = [
     "ExplanationReason",
     "ExplanationRequested",
     "FocusScore",
+    "FormerSensitivity",
     "FrameBox",
     "FrameLate",
     "FrameSecondLook",
@@ -125,4 +132,5 @@ __all__ = [
     "TaxonVerdict",
     "Trigger",
     "deployment_key",
+    "former_word",
 ]
