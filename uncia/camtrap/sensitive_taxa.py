@@ -33,8 +33,10 @@ class SensitiveTaxa:
         self.listed = dict(listed)
         self.taxonomy = taxonomy
         self._below: dict[str, Sensitivity] = {}
+        self._hidden: dict[str, Sensitivity] = {}
         for taxon, level in listed.items():
             for above in taxonomy.ancestors(taxon):
+                self._hidden[above] = strictest((self._hidden.get(above, Sensitivity.NONE), level))
                 if taxonomy.rank(above) in ("genus", "subgenus", "species"):
                     self._below[above] = strictest((self._below.get(above, Sensitivity.NONE), level))
         self._names = {taxonomy.label(name).casefold(): name for name in (*taxonomy.names, *listed)}
@@ -64,6 +66,10 @@ class SensitiveTaxa:
         if level is None:
             level = self._levels[taxon] = self._find(taxon)
         return level
+
+    def hidden_below(self, taxon: str) -> Sensitivity:
+        """The strictest level of the listed taxa below a taxon: what it can be if it was not recognised closely."""
+        return self._hidden.get(taxon, Sensitivity.NONE)
 
     def strictest_of(self, taxa: Iterable[str | None]) -> Sensitivity:
         """The strictest level of several taxa, such as all that a page shows with one position."""

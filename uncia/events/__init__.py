@@ -49,6 +49,7 @@ from uncia.events.images import (
     Rejection,
     Trigger,
 )
+from uncia.events.public import PublicBurstResolved
 from uncia.events.reviews import ObservationReviewed, ReviewDecision, ReviewedBox, ReviewedObservation
 from uncia.events.second_looks import (
     FrameSecondLook,
@@ -113,6 +114,7 @@ __all__ = [
     "LuminanceGrid",
     "ObservationReviewed",
     "Prediction",
+    "PublicBurstResolved",
     "Rejection",
     "ReviewDecision",
     "ReviewedBox",
