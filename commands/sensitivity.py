@@ -40,8 +40,6 @@ def check(file: Annotated[Path, typer.Argument(help="Table with the columns taxo
     """Check a table of taxa. A mistake is named with its line and column."""
     taxa = SensitiveTaxa.load(file, Taxonomy.load(settings().taxonomy_file))
     for name in taxa.unknown():
-        echo(
-            f"note: {name} is not in the taxonomy, nor is its genus: only this name, and species of this genus, have the level"
-        )
+        echo(f"note: {name} is not in the taxonomy, nor is its genus: its names in other ranks are not recognised")
     count = len(taxa.listed)
     echo(f"{file}: {count} {'taxon' if count == 1 else 'taxa'}, no mistake")

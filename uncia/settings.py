@@ -411,6 +411,11 @@ class Settings(BaseSettings):
     public_delay_most_s: float = Field(
         default=7 * 86_400, ge=0, description="longest delay of a public event after its verdict"
     )
+    public_delay_from_day_end: bool = Field(
+        default=True,
+        description="count the delay from the end of the day or week of the event, so that the order of publication "
+        "shows nothing of that of the verdicts; false: from the verdict, for trials only",
+    )
     public_interval_s: float = Field(
         default=3600, gt=0, description="interval at which due public events are published together, in a random order"
     )

@@ -11,10 +11,13 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
 
 from uncia.events import BurstResolved, BurstStatus, PublicBurstResolved
 
-__all__ = ["Entry", "View", "changed", "is_due", "published", "stripped"]
+__all__ = ["Entry", "View", "changed", "earliest_due", "is_due", "published", "stripped"]
+
+_DAY_S = 86_400
 
 View = Callable[[BurstResolved], PublicBurstResolved | None]
 """What the public sees of a verdict now, without an id."""
@@ -47,11 +50,12 @@ def changed(
     logged_at: float,
     view: View,
     draw_id: Callable[[], str],
-    draw_delay: Callable[[], float],
+    draw_due: Callable[[str, float], float],
 ) -> Entry | None:
     """The state after one verdict that was logged at `logged_at`; the same object where nothing changes.
 
-    Ids and delays are drawn only where they are used. Returns None for a burst that the public never sees anything of.
+    `draw_due`: draws the due time by the period of the event and the time of the log. It and `draw_id` are called only
+    where the result is used. Returns None for a burst that the public never sees anything of.
     """
     if entry is not None and burst.revision <= entry.burst.revision:
         return entry
@@ -62,7 +66,7 @@ def changed(
     if entry is None:
         if seen is None:
             return None
-        return Entry(draw_id(), partition, stripped(burst), logged_at + draw_delay())
+        return Entry(draw_id(), partition, stripped(burst), draw_due(seen.period, logged_at))
     after = replace(entry, burst=stripped(burst), partition=partition)
     wanted = after.event(view)
     if wanted is None:
@@ -71,7 +75,21 @@ def changed(
         return replace(after, due=None)
     if entry.due is not None:
         return after
-    return replace(after, due=logged_at + draw_delay())
+    return replace(after, due=draw_due(wanted.period, logged_at))
+
+
+def earliest_due(period: str, logged_at: float) -> float:
+    """The time from which an event's random delay counts, in seconds since 1970.
+
+    It is the same for all bursts of a day or week that were uploaded soon: counted from each verdict, the order of
+    publication would still show something of the order of the verdicts. It is a day after the end of the period, which
+    is the end everywhere on the Earth, or else the end of the day (UTC) of the verdict.
+    """
+    if "W" in period:
+        end = datetime.strptime(f"{period}-1", "%G-W%V-%u").replace(tzinfo=UTC) + timedelta(weeks=1)
+    else:
+        end = datetime.fromisoformat(period).replace(tzinfo=UTC) + timedelta(days=1)
+    return max(end.timestamp() + _DAY_S, (logged_at // _DAY_S + 1) * _DAY_S)
 
 
 def is_due(entry: Entry, now: float) -> bool:

@@ -25,7 +25,7 @@ from uncia.processors.faust_runtime.batches import process_batches
 from uncia.processors.faust_runtime.delivery import send
 from uncia.processors.faust_runtime.lease import Lease
 from uncia.processors.faust_runtime.state_table import StateTable
-from uncia.processors.redact.outbox import Entry, changed, is_due, published
+from uncia.processors.redact.outbox import Entry, changed, earliest_due, is_due, published
 from uncia.processors.redact.state_store import TABLE, from_bytes, to_bytes
 from uncia.settings import Settings
 from uncia.topics import BURST_RESOLVED, PUBLIC_BURST_RESOLVED
@@ -151,7 +151,7 @@ class RedactWorker:
                     event.message.timestamp,
                     self._view,
                     lambda: secrets.token_hex(16),
-                    self._delay_s,
+                    self._draw_due,
                 )
                 if state is not None and state is not before[key]:
                     after[key] = state
@@ -160,8 +160,10 @@ class RedactWorker:
     def _view(self, burst: BurstResolved) -> PublicBurstResolved | None:
         return public_view(burst, self._deployments, self._taxa, cell_cameras=self._settings.public_cell_cameras)
 
-    def _delay_s(self) -> float:
-        return self._random.uniform(self._settings.public_delay_least_s, self._settings.public_delay_most_s)
+    def _draw_due(self, period: str, logged_at: float) -> float:
+        delay = self._random.uniform(self._settings.public_delay_least_s, self._settings.public_delay_most_s)
+        whole_days = self._settings.public_delay_from_day_end
+        return (earliest_due(period, logged_at) if whole_days else logged_at) + delay
 
     def _load(self, key: bytes) -> Entry | None:
         raw = self._table.data.get(key)

@@ -46,7 +46,7 @@ class Simulation:
     def read(self, verdict: BurstResolved, logged_at: float) -> None:
         raw = self.store.get(verdict.burst_id)
         before = from_bytes(verdict.burst_id, raw) if raw else None
-        after = changed(before, verdict, 2, logged_at, view, lambda: f"id-{next(self.drawn)}", lambda: DELAY)
+        after = changed(before, verdict, 2, logged_at, view, lambda: f"id-{next(self.drawn)}", lambda _, at: at + DELAY)
         self._step()
         if after is not None and after is not before:
             self.store[verdict.burst_id] = to_bytes(after)

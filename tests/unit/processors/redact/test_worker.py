@@ -33,6 +33,7 @@ def topics(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[MemoryTo
         public_delay_least_s=0,
         public_delay_most_s=0.2,
         public_interval_s=0.1,
+        public_delay_from_day_end=False,
     )
     with closing_deployment_readers(monkeypatch):
         found = MemoryTopics(settings, broker)
