@@ -7,7 +7,7 @@ from datetime import date
 
 from sqlalchemy import Connection, Engine, and_, case, distinct, func, or_, select
 
-from uncia.camtrap.sensitivity import Sensitivity, generalise, level_named
+from uncia.camtrap.sensitivity import Sensitivity, generalise, level_named, strictest
 from uncia.camtrap.taxonomy import Taxonomy
 from uncia.dashboard.catalogue.camera_effort import (
     CameraActivity,
@@ -28,6 +28,7 @@ from uncia.dashboard.catalogue.number_rows import (
     HourCount,
     SubjectCount,
 )
+from uncia.dashboard.catalogue.sensitivity import camera_levels
 from uncia.dashboard.catalogue.tables import bursts, deployments
 
 __all__ = ["CameraPosition", "CatalogueNumbers", "Effort"]
@@ -185,9 +186,10 @@ class CatalogueNumbers:
             return camera_activity(connection, scope, since, until, self._current_history())
 
     def positions(self, exact: bool, stations: Stations = None, camera: str | None = None) -> list[CameraPosition]:
-        """Where cameras stand, or one. Without `exact`: rounded as the sensitivity demands, or left out."""
+        """Where cameras stand, or one. Without `exact`: as the stricter level of deployment and taxa demands."""
         with self._engine.begin() as connection:
             scope = self._scope(connection, stations)
+            seen = {} if exact else camera_levels(connection)
             newest = {
                 row["camera"]: row
                 for row in connection.execute(select(deployments).order_by(deployments.c.starts_at)).mappings()
@@ -197,6 +199,7 @@ class CatalogueNumbers:
             if name not in scope.stations or camera not in (None, name):
                 continue
             level = Sensitivity.NONE if exact else level_named(row["sensitivity"])
+            level = strictest((level, seen.get(name, Sensitivity.NONE)))
             place = generalise(row["latitude"], row["longitude"], level, row["coordinate_uncertainty_m"])
             if place is not None:
                 position = place.latitude, place.longitude, place.uncertainty_m

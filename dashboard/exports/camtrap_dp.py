@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from uncia.camtrap.camtrap_dp import DESCRIPTOR
+from uncia.camtrap.sensitivity import strictest
 from uncia.camtrap.taxonomy import Taxonomy
 from uncia.dashboard.exports.media import MediaPaths, media_type
 from uncia.dashboard.exports.output import ExportFailed, ExportSummary, Progress, no_progress
@@ -356,6 +357,9 @@ def _box_cells(box: Box) -> Cells:
 
 def _deployment_cells(deployment: DeploymentRecord, place: PublicPosition, model: str | None) -> Cells:
     start, end = _period(deployment)
+    level = deployment.sensitivity
+    if place.precision is not None:
+        level = strictest((level, deployment.taxa_sensitivity))
     return {
         "deploymentID": deployment.unique_id,
         "locationID": deployment.station,
@@ -370,9 +374,9 @@ def _deployment_cells(deployment: DeploymentRecord, place: PublicPosition, model
         "timestampIssues": "" if deployment.clock_suspect is None else _bool(deployment.clock_suspect),
         "deploymentTags": join_tags(
             [
-                ("coordinateSensitivity", deployment.sensitivity.value),
+                ("coordinateSensitivity", level.value),
                 # For versions of Uncia that know the words of before only.
-                ("sensitivity", former_word(deployment.sensitivity).value),
+                ("sensitivity", former_word(level).value),
                 ("captureMethod", deployment.capture_method),
                 ("activeDays", deployment.active_days),
                 ("end", "open" if deployment.ends_at is None else None),

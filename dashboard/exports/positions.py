@@ -1,6 +1,6 @@
 """Positions as an export may show them."""
 
-from uncia.camtrap.sensitivity import PublicPosition, Sensitivity, generalise
+from uncia.camtrap.sensitivity import PublicPosition, Sensitivity, generalise, strictest
 from uncia.dashboard.exports.records import DeploymentRecord
 
 __all__ = ["PublicPosition", "export_position"]
@@ -14,7 +14,7 @@ def export_position(deployment: DeploymentRecord, *, exact: bool) -> PublicPosit
     place = generalise(
         deployment.latitude,
         deployment.longitude,
-        Sensitivity.NONE if exact else deployment.sensitivity,
+        Sensitivity.NONE if exact else strictest((deployment.sensitivity, deployment.taxa_sensitivity)),
         deployment.coordinate_uncertainty_m,
         required=True,
     )

@@ -109,7 +109,8 @@ class DeploymentRecord:
     longitude: float = field(repr=False)
     coordinate_uncertainty_m: float | None = None
     sensitivity: Sensitivity = Sensitivity.EXTREME
-    """Of the deployment or of a taxon that was seen there: the stricter one."""
+    taxa_sensitivity: Sensitivity = Sensitivity.NONE
+    """Of the taxa that were seen by the camera; the stricter of the two levels applies."""
     capture_method: str | None = None
     overrides: Mapping[str, float] = field(default_factory=dict)
     """Settings of bursts that differ from the general ones, by column of the catalogue, in seconds."""

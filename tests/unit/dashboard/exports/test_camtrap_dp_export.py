@@ -348,3 +348,11 @@ def test_exports_take_the_filter_of_browse_and_the_stations_of_the_caller(tmp_pa
     with pytest.raises(ExportFailed, match="deployments"):
         export_catalogue(engine, ExportFormat.CAMTRAP_DP, tmp_path / "none", stations=[])
     assert not (tmp_path / "none").exists()
+
+
+def test_the_stricter_of_deployment_and_taxa_rounds_the_position(tmp_path: Path) -> None:
+    seen = replace(DEPLOYMENT, sensitivity=Sensitivity.LOW, taxa_sensitivity=Sensitivity.EXTREME)
+    _package(tmp_path, [], deployments=[seen])
+    row = _rows(tmp_path, "deployments")[0]
+    assert (row["latitude"], row["longitude"]) == ("42.0", "76.0")
+    assert "coordinateSensitivity:extreme" in row["deploymentTags"]

@@ -16,7 +16,7 @@ import pytest
 from tests.unit.processors.redact.simulated import cell_of_cameras, known, simulated_year
 from uncia.camtrap.public_view import public_view
 from uncia.camtrap.sensitive_taxa import SensitiveTaxa
-from uncia.events import BurstResolved
+from uncia.events import BurstResolved, PublicBurstResolved
 from uncia.processors.redact.outbox import changed, earliest_due, is_due, published
 
 CAMERAS = cell_of_cameras(5)
@@ -36,10 +36,13 @@ def logged(one: BurstResolved) -> float:
     return one.closed_at.timestamp()
 
 
+def view(burst: BurstResolved) -> PublicBurstResolved | None:
+    return public_view(burst, DEPLOYMENTS, TAXA)
+
+
 def year(seed: int, due: Callable[[str, float, random.Random], float]) -> Groups:
     """A year of bursts and their public events, in groups with more than one burst."""
     chance = random.Random(seed)
-    view = lambda burst: public_view(burst, DEPLOYMENTS, TAXA)  # noqa: E731
     entries = []
     for burst in sorted(simulated_year(CAMERAS, seed), key=logged):
         entry = changed(
