@@ -9,8 +9,9 @@ import typer
 from rich.table import Column, Table
 
 from uncia.camtrap.names import camera_matches, canonical_camera, canonical_name
+from uncia.camtrap.sensitivity import public_position, strictest
 from uncia.errors import UnciaError
-from uncia.events import DeploymentChanged, Sensitivity
+from uncia.events import DeploymentChanged, FormerSensitivity, Sensitivity
 from uncia.producers.deployments.rows import OVERRIDES, ColumnNames, RowDefaults, parse_utc_offset
 from uncia.producers.deployments.sheet import DeploymentSheet, RowProblem, check_overlaps_with, read_sheet
 from uncia.producers.deployments.topic import (
@@ -39,8 +40,11 @@ def load(
         None,
         help="UTC offset of the cameras' clocks (`+05:45`). Default: column utcOffset, else that of deploymentStart.",
     ),
-    sensitivity: Sensitivity = typer.Option(
-        Sensitivity.HIGH, help="Sensitivity of positions for rows where the column sensitivity is empty."
+    coordinate_sensitivity: Sensitivity = typer.Option(
+        None, help="Sensitivity of positions for rows that state none. Default: extreme (withheld)."
+    ),
+    sensitivity: FormerSensitivity = typer.Option(
+        None, hidden=True, help="The same in the words of before: low 0.01 degrees, medium 0.1, high withheld."
     ),
     skip_bad: bool = typer.Option(False, "--skip-bad", help="Publish the valid rows even if others have errors."),
     check: bool = typer.Option(
@@ -53,7 +57,9 @@ def load(
         (station_column,) if station_column else ColumnNames.station,
         (camera_column,) if camera_column else ColumnNames.camera,
     )
-    sheet = read_sheet(_read(file), columns, RowDefaults(sensitivity, _offset(utc_offset)))
+    sheet = read_sheet(
+        _read(file), columns, RowDefaults(_default_level(coordinate_sensitivity, sensitivity), _offset(utc_offset))
+    )
     known = {} if check else known_deployments(settings())
     check_overlaps_with(sheet, known.values())
     refused = bool(sheet.problems) and not skip_bad
@@ -106,7 +112,7 @@ def list_deployments(
             f"{deployment.end:%Y-%m-%d %H:%M %z}" if deployment.end else "open",
             f"{deployment.zone}",
             _position(deployment, exact),
-            deployment.sensitivity,
+            deployment.level,
             ", ".join(
                 f"{column} {getattr(deployment, name):g}"
                 for column, name in OVERRIDES.items()
@@ -148,6 +154,11 @@ def _offset(text: str | None) -> int | None:
         raise UnciaError(f"--utc-offset {error}") from error
 
 
+def _default_level(stated: Sensitivity | None, former: FormerSensitivity | None) -> Sensitivity:
+    levels = ([stated] if stated else []) + ([former.level] if former else [])
+    return strictest(levels, Sensitivity.EXTREME)
+
+
 def _line(problem: RowProblem) -> str:
     return f"line {problem.line} ({problem.deployment_id or 'no deploymentID'}): {problem.sentence}"
 
@@ -175,13 +186,14 @@ def _hints_about_other_cameras(deployment: DeploymentChanged, known: Any) -> lis
 def _to_json_object(deployment: DeploymentChanged, exact: bool) -> dict[str, Any]:
     body = deployment.model_dump(mode="json", exclude_none=True)
     if not exact:
-        latitude, longitude = deployment.public_position() or (None, None)
-        body |= {"latitude": latitude, "longitude": longitude}
-        if deployment.sensitivity is not Sensitivity.NONE:
-            body.pop("coordinate_uncertainty_m", None)
+        place = public_position(deployment)
+        body.pop("coordinate_uncertainty_m", None)
+        body |= {"latitude": place and place.latitude, "longitude": place and place.longitude}
+        if place and place.uncertainty_m is not None:
+            body["coordinate_uncertainty_m"] = place.uncertainty_m
     return body
 
 
 def _position(deployment: DeploymentChanged, exact: bool) -> str:
-    position = (deployment.latitude, deployment.longitude) if exact else deployment.public_position()
-    return "withheld" if position is None else f"{position[0]}, {position[1]}"
+    place = public_position(deployment, exact=exact)
+    return "withheld" if place is None else f"{place.latitude}, {place.longitude}"

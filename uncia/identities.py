@@ -53,6 +53,8 @@ class Role(StrEnum):
     """A person who runs Uncia: the commands of the command line."""
     SUBSCRIBER = "subscriber"
     """A person's program that reads results."""
+    PUBLIC = "public"
+    """A program of anybody, which reads the public tier alone."""
     RANGER = "ranger"
     """A person in the field, who reads positions, too."""
     EXPORTER = "exporter"
@@ -118,6 +120,8 @@ def _broker_rights(parts: Iterable[Part]) -> tuple[BrokerRight, ...]:
 
 (_ROW_OF_SUBSCRIBERS,) = (part for part in PARTS if part.name == "subscribers")
 """What any subscriber may read."""
+(_ROW_OF_PUBLIC,) = (part for part in PARTS if part.name == "public")
+"""What anybody with a key may read."""
 
 
 TRITON_KEEPER = Identity(
@@ -135,10 +139,12 @@ MAILROOM = Identity(
 )
 """Reads for the comparison before a file is removed from the inbox; it knows the keys of what it stored."""
 
+_READERS = (_ROW_OF_SUBSCRIBERS, _ROW_OF_PUBLIC)
+
 PART_IDENTITIES: dict[str, Identity] = {
     identity.name: identity
     for identity in (
-        *(_part(part) for part in PARTS if part.kind is not Kind.COMMAND and part != _ROW_OF_SUBSCRIBERS),
+        *(_part(part) for part in PARTS if part.kind is not Kind.COMMAND and part not in _READERS),
         TRITON_KEEPER,
         MAILROOM,
     )
@@ -171,6 +177,12 @@ PERSONS: dict[Role, Identity] = {
         "A program that reads verdicts, crops, explanations, assessments of clocks and status reports; no positions, "
         "no pictures.",
         reads=_RESULTS,
+    ),
+    Role.PUBLIC: Identity(
+        Role.PUBLIC.value,
+        Role.PUBLIC,
+        "A program of anybody: reads what the worker `redact` publishes, and nothing else.",
+        reads=frozenset(_ROW_OF_PUBLIC.reads),
     ),
     Role.RANGER: Identity(
         Role.RANGER.value,

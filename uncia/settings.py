@@ -419,6 +419,11 @@ class Settings(BaseSettings):
     taxonomy_file: Path | None = Field(
         default=None, description="table of further taxa (taxon, rank, parent, label), see docs/ecologist.md"
     )
+    sensitive_taxa: Path | None = Field(
+        default=None,
+        description="table of taxa whose places are sensitive (taxon, sensitivity), in place of that of the package "
+        "(`uncia sensitivity list`), see docs/public_tier.md",
+    )
     alert_rules: Path | None = Field(
         default=None,
         description="file of alert rules (docs/alerts.md); with it `uncia up` starts the worker `alerts`",
@@ -435,6 +440,27 @@ class Settings(BaseSettings):
     dashboard_url: str | None = Field(
         default=None,
         description="URL of the dashboard, for links in messages to trusted channels; empty: no links",
+    )
+    public_tier: bool = Field(
+        default=False,
+        description="start the worker `redact`, which publishes verdicts for anybody (docs/public_tier.md)",
+    )
+    public_delay_least_s: float = Field(
+        default=86_400, ge=0, description="shortest delay of a public event after its verdict; drawn by chance"
+    )
+    public_delay_most_s: float = Field(
+        default=7 * 86_400, ge=0, description="longest delay of a public event after its verdict"
+    )
+    public_delay_from_day_end: bool = Field(
+        default=True,
+        description="count the delay from the end of the day or week of the event, so that the order of publication "
+        "shows nothing of that of the verdicts; false: from the verdict, for trials only",
+    )
+    public_interval_s: float = Field(
+        default=3600, gt=0, description="interval at which due public events are published together, in a random order"
+    )
+    public_cell_cameras: int = Field(
+        default=3, ge=1, description="cameras that a cell must contain for its place to be public"
     )
     taxa_allowed: Path | None = Field(
         default=None,
@@ -696,6 +722,7 @@ class Settings(BaseSettings):
         "retention_blank_days",
         "retention_animal_days",
         "taxonomy_file",
+        "sensitive_taxa",
         "alert_rules",
         "channels",
         "delivery_database",
@@ -733,6 +760,12 @@ class Settings(BaseSettings):
         if value is not None and not (_HOST_NAME.fullmatch(value) or _is_ip_address(value)):
             raise ValueError(f"{value!r} is neither a name nor an address: give it without a port, such as 192.0.2.7")
         return value
+
+    @model_validator(mode="after")
+    def _delays_in_order(self) -> "Settings":
+        if self.public_delay_most_s < self.public_delay_least_s:
+            raise ValueError("UNCIA_PUBLIC_DELAY_MOST_S is below UNCIA_PUBLIC_DELAY_LEAST_S")
+        return self
 
     @model_validator(mode="after")
     def _advertises_an_address_of_its_own(self) -> Self:

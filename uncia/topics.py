@@ -21,6 +21,7 @@ from uncia.events import (
     ImagePredicted,
     ImageUploaded,
     ObservationReviewed,
+    PublicBurstResolved,
     SecondLookCompleted,
     SecondLookRequested,
     StaticObjectsChanged,
@@ -195,6 +196,14 @@ ALERT_RAISED = Topic(
     event=AlertRaised,
     compacted=True,
 )
+PUBLIC_BURST_RESOLVED = Topic(
+    name=PublicBurstResolved.topic,
+    description="An animal was photographed, as coarsely as its sensitivity demands, and without its camera.",
+    key="public id (random; all in partition 0)",
+    event=PublicBurstResolved,
+    compacted=True,
+    co_partitioned=False,
+)
 STATUS_REPORTED = Topic(
     name=StatusReported.topic,
     description="A report of a cellular camera about its battery, signal, card or temperature.",
@@ -251,6 +260,14 @@ ALERT_STATE = Topic(
     compacted=True,
     broker_config=_STATE_SEGMENTS,
 )
+REDACT_STATE = Topic(
+    name="uncia-redact-published-changelog",
+    description="Which burst has which public id, and when it is published. Faust determines the name.",
+    key="burst id (in the partition of its camera)",
+    format="records of `processors/redact/state_store.py`",
+    compacted=True,
+    broker_config=_STATE_SEGMENTS,
+)
 
 TOPICS: tuple[Topic, ...] = (
     STORAGE_CHANGED,
@@ -271,6 +288,7 @@ TOPICS: tuple[Topic, ...] = (
     DEPLOYMENT_CHANGED,
     CLOCK_JUDGED,
     ALERT_RAISED,
+    PUBLIC_BURST_RESOLVED,
     STATUS_REPORTED,
     DEAD_LETTER,
     DEAD_LETTER_SETTLED,
@@ -279,6 +297,6 @@ TOPICS: tuple[Topic, ...] = (
 UPLOAD_TOPICS: tuple[Topic, ...] = (IMAGE_UPLOADED, IMAGE_BACKFILLED)
 """The topics of the two lanes. A consumer of all uploads reads both."""
 
-CHANGELOGS: tuple[Topic, ...] = (CAMERA_STATE, CLOCK_STATE, ALERT_STATE)
+CHANGELOGS: tuple[Topic, ...] = (CAMERA_STATE, CLOCK_STATE, ALERT_STATE, REDACT_STATE)
 """The changelogs of workers. Only the owning worker creates, reads and writes each. Not part of `TOPICS`, because their
 format can change with any version."""

@@ -35,6 +35,8 @@ from uncia.topics import (
     IMAGE_PREDICTED,
     IMAGE_UPLOADED,
     OBSERVATION_REVIEWED,
+    PUBLIC_BURST_RESOLVED,
+    REDACT_STATE,
     SECOND_LOOK_COMPLETED,
     SECOND_LOOK_REQUESTED,
     STATIC_OBJECTS_CHANGED,
@@ -241,6 +243,21 @@ PARTS: tuple[Part, ...] = (
         needs=("kafka",),
         embedded=True,
         wanted_by="alert_rules",
+        scales=_BY_PARTITIONS,
+        extra="processors",
+    ),
+    Part(
+        "redact",
+        Kind.WORKER,
+        "Publishes verdicts for anybody, later, coarsely and without their cameras.",
+        reads=(BURST_RESOLVED,),
+        follows=(DEPLOYMENT_CHANGED,),
+        writes=(PUBLIC_BURST_RESOLVED,),
+        changelogs=(REDACT_STATE,),
+        module="uncia.processors.redact.worker",
+        needs=("kafka",),
+        embedded=True,
+        wanted_by="public_tier",
         scales=_BY_PARTITIONS,
         extra="processors",
     ),
@@ -470,6 +487,7 @@ PARTS: tuple[Part, ...] = (
             STATUS_REPORTED,
         ),
     ),
+    Part("public", Kind.EXTERNAL, "Anybody with a key for the public tier.", reads=(PUBLIC_BURST_RESOLVED,)),
 )
 
 WORKERS: dict[str, Part] = {part.name: part for part in PARTS if part.kind is Kind.WORKER}

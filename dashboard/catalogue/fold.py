@@ -422,7 +422,7 @@ def _deployment(event: DeploymentChanged, record: LogRecord) -> tuple[Change, ..
         "latitude": event.latitude,
         "longitude": event.longitude,
         "coordinate_uncertainty_m": event.coordinate_uncertainty_m,
-        "sensitivity": event.sensitivity.value,
+        "sensitivity": event.level.value,
         "capture_method": event.capture_method.value if event.capture_method else None,
         "burst_gap_s": event.burst_gap_s,
         "burst_idle_s": event.burst_idle_s,

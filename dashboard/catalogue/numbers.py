@@ -7,6 +7,7 @@ from datetime import date
 
 from sqlalchemy import Connection, Engine, and_, case, distinct, func, or_, select
 
+from uncia.camtrap.sensitivity import Sensitivity, generalise, level_named, strictest
 from uncia.camtrap.taxonomy import Taxonomy
 from uncia.dashboard.catalogue.camera_effort import (
     ActiveDay,
@@ -29,13 +30,10 @@ from uncia.dashboard.catalogue.number_rows import (
     HourCount,
     SubjectCount,
 )
+from uncia.dashboard.catalogue.sensitivity import camera_levels
 from uncia.dashboard.catalogue.tables import bursts, deployments
-from uncia.events import Sensitivity
 
 __all__ = ["CameraPosition", "CatalogueNumbers", "Effort"]
-
-_DECIMALS = {Sensitivity.LOW.value: 2, Sensitivity.MEDIUM.value: 1}
-_ROUNDED_M = {Sensitivity.LOW.value: 1_000, Sensitivity.MEDIUM.value: 10_000}
 
 Stations = Iterable[str] | None
 
@@ -197,25 +195,24 @@ class CatalogueNumbers:
             return active_days(connection, self._scope(connection, stations), since, until, wanted)
 
     def positions(self, exact: bool, stations: Stations = None, camera: str | None = None) -> list[CameraPosition]:
-        """Where cameras stand, or one. Without `exact`: rounded as the sensitivity demands, or left out."""
+        """Where cameras stand, or one. Without `exact`: as the stricter level of deployment and taxa demands."""
         with self._engine.begin() as connection:
             scope = self._scope(connection, stations)
+            seen = {} if exact else camera_levels(connection)
             newest = {
                 row["camera"]: row
                 for row in connection.execute(select(deployments).order_by(deployments.c.starts_at)).mappings()
             }
         found = []
         for name, row in sorted(newest.items()):
-            level = row["sensitivity"]
             if name not in scope.stations or camera not in (None, name):
                 continue
-            if not exact and level == Sensitivity.HIGH.value:
-                continue
-            digits = None if exact else _DECIMALS.get(level)
-            place = [row[axis] if digits is None else round(row[axis], digits) for axis in ("latitude", "longitude")]
-            around = [row["coordinate_uncertainty_m"], None if digits is None else _ROUNDED_M[level]]
-            uncertainty = max((one for one in around if one is not None), default=None)
-            found.append(CameraPosition(name, scope.stations[name], place[0], place[1], uncertainty))
+            level = Sensitivity.NONE if exact else level_named(row["sensitivity"])
+            level = strictest((level, seen.get(name, Sensitivity.NONE)))
+            place = generalise(row["latitude"], row["longitude"], level, row["coordinate_uncertainty_m"])
+            if place is not None:
+                position = place.latitude, place.longitude, place.uncertainty_m
+                found.append(CameraPosition(name, scope.stations[name], *position))
         return found
 
     def _current_history(self) -> CameraHistory | None:

@@ -16,12 +16,14 @@ from pathlib import Path
 from typing import Any
 
 from uncia.camtrap.camtrap_dp import DESCRIPTOR
+from uncia.camtrap.sensitivity import strictest
 from uncia.camtrap.taxonomy import Taxonomy
 from uncia.dashboard.exports.media import MediaPaths, media_type
 from uncia.dashboard.exports.output import ExportFailed, ExportSummary, Progress, no_progress
-from uncia.dashboard.exports.positions import PublicPosition, public_position
+from uncia.dashboard.exports.positions import PublicPosition, export_position
 from uncia.dashboard.exports.records import Box, BurstRecord, DeploymentRecord, FrameRecord, ObservationRecord, Verdict
 from uncia.dashboard.exports.tags import join_tags
+from uncia.events import former_word
 
 __all__ = ["CamtrapOptions", "write_camtrap_dp"]
 
@@ -117,7 +119,7 @@ def write_camtrap_dp(
             summary.bursts += 1
             summary.photographs += len(frames)
             progress(summary.bursts)
-    places = [(each, public_position(each, exact=options.exact_positions)) for each in deployments]
+    places = [(each, export_position(each, exact=options.exact_positions)) for each in deployments]
     with (folder / "deployments.csv").open("w", encoding="utf-8", newline="") as file:
         rows = _writer(file, DEPLOYMENT_COLUMNS)
         rows.writerows(_deployment_cells(each, place, seen.models.get(each.unique_id)) for each, place in places)
@@ -355,6 +357,9 @@ def _box_cells(box: Box) -> Cells:
 
 def _deployment_cells(deployment: DeploymentRecord, place: PublicPosition, model: str | None) -> Cells:
     start, end = _period(deployment)
+    level = deployment.sensitivity
+    if place.precision is not None:
+        level = strictest((level, deployment.taxa_sensitivity))
     return {
         "deploymentID": deployment.unique_id,
         "locationID": deployment.station,
@@ -369,7 +374,9 @@ def _deployment_cells(deployment: DeploymentRecord, place: PublicPosition, model
         "timestampIssues": "" if deployment.clock_suspect is None else _bool(deployment.clock_suspect),
         "deploymentTags": join_tags(
             [
-                ("sensitivity", deployment.sensitivity),
+                ("coordinateSensitivity", level.value),
+                # For versions of Uncia that know the words of before only.
+                ("sensitivity", former_word(level).value),
                 ("captureMethod", deployment.capture_method),
                 ("activeDays", deployment.active_days),
                 ("end", "open" if deployment.ends_at is None else None),

@@ -10,10 +10,12 @@ from typing import Any, Self
 from sqlalchemy import Connection, Engine, func, select, tuple_
 from sqlalchemy.exc import DBAPIError
 
+from uncia.camtrap.sensitivity import Sensitivity, level_named
 from uncia.camtrap.taxonomy import Taxonomy
 from uncia.dashboard.catalogue.changes import Row
 from uncia.dashboard.catalogue.database import DatabaseDown, describe
 from uncia.dashboard.catalogue.filters import BurstFilter, Scope, all_conditions, read_scope, rights
+from uncia.dashboard.catalogue.sensitivity import camera_levels
 from uncia.dashboard.catalogue.tables import (
     burst_flags,
     burst_frames,
@@ -231,6 +233,7 @@ def _read_deployments(connection: Connection, scope: Scope, chosen: BurstFilter)
     suspects = {row.camera: row.verdict in ("suspicious", "wrong") for row in connection.execute(select(camera_clocks))}
     rows = connection.execute(select(deployments).order_by(deployments.c.camera, deployments.c.starts_at)).all()
     uses = Counter(row.deployment_id for row in rows)
+    levels = camera_levels(connection)
     records = []
     for row in rows:
         if allowed is not None and row.camera not in allowed:
@@ -245,7 +248,8 @@ def _read_deployments(connection: Connection, scope: Scope, chosen: BurstFilter)
             latitude=row.latitude,
             longitude=row.longitude,
             coordinate_uncertainty_m=row.coordinate_uncertainty_m,
-            sensitivity=row.sensitivity,
+            sensitivity=level_named(row.sensitivity),
+            taxa_sensitivity=levels.get(row.camera, Sensitivity.NONE),
             capture_method=row.capture_method,
             overrides={name: getattr(row, name) for name in OVERRIDES if getattr(row, name) is not None},
             clock_suspect=suspects.get(row.camera),

@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta, timezone
 
+from uncia.events import Sensitivity
+
 __all__ = ["BoxRecord", "BurstRecord", "DeploymentRecord", "FrameRecord", "ObservationRecord", "Verdict"]
 
 Box = tuple[float, float, float, float]
@@ -106,7 +108,9 @@ class DeploymentRecord:
     latitude: float = field(repr=False)
     longitude: float = field(repr=False)
     coordinate_uncertainty_m: float | None = None
-    sensitivity: str = "high"
+    sensitivity: Sensitivity = Sensitivity.EXTREME
+    taxa_sensitivity: Sensitivity = Sensitivity.NONE
+    """Of the taxa that were seen by the camera; the stricter of the two levels applies."""
     capture_method: str | None = None
     overrides: Mapping[str, float] = field(default_factory=dict)
     """Settings of bursts that differ from the general ones, by column of the catalogue, in seconds."""

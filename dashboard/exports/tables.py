@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from uncia.camtrap.csv_cells import escape_formula
 from uncia.dashboard.exports.output import ExportFailed, ExportSummary, Progress, no_progress
-from uncia.dashboard.exports.positions import public_position
+from uncia.dashboard.exports.positions import export_position
 from uncia.dashboard.exports.records import BurstRecord, DeploymentRecord
 from uncia.errors import how_to_install
 
@@ -305,7 +305,7 @@ def _observations(burst: BurstRecord) -> Iterator[Row]:
 
 
 def _deployment(each: DeploymentRecord, exact: bool) -> Row:
-    place = public_position(each, exact=exact)
+    place = export_position(each, exact=exact)
     names = ("deployment_id", "station", "camera", "starts_at", "ends_at", "utc_offset_minutes", "active_days")
     return {
         **{name: getattr(each, name) for name in names},

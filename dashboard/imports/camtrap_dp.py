@@ -17,7 +17,7 @@ from uncia.dashboard.imports.items import Box, ImportedMedia, ImportedObservatio
 from uncia.dashboard.imports.naming import camera_of_levels, derived_id
 from uncia.dashboard.imports.problems import ImportReport
 from uncia.errors import UnciaError
-from uncia.events import DeploymentChanged, Sensitivity, Trigger
+from uncia.events import DeploymentChanged, FormerSensitivity, Sensitivity, Trigger
 
 __all__ = ["CamtrapDpReader"]
 
@@ -82,7 +82,7 @@ class CamtrapDpReader:
             latitude=degrees(row, "latitude", 90),
             longitude=degrees(row, "longitude", 180),
             coordinate_uncertainty_m=uncertainty or None,
-            sensitivity=Sensitivity(tags.get("sensitivity", [Sensitivity.HIGH.value])[0]),
+            coordinate_sensitivity=_sensitivity(tags),
             capture_method=Trigger(tags["captureMethod"][0]) if "captureMethod" in tags else None,
             **{column: float(tags[column][0]) for column in OVERRIDES if column in tags},
         )
@@ -169,6 +169,13 @@ class CamtrapDpReader:
 
     def _id(self, prefix: str, name: str, *more: str) -> str:
         return name if self._ours else derived_id(prefix, self.origin, name, *more)
+
+
+def _sensitivity(tags: Mapping[str, list[str]]) -> Sensitivity:
+    """The level of a deployment by its tags; without any, the most secret one. Raises `ValueError` for another word."""
+    if stated := tags.get("coordinateSensitivity"):
+        return Sensitivity(stated[0])
+    return FormerSensitivity(tags["sensitivity"][0]).level if "sensitivity" in tags else Sensitivity.EXTREME
 
 
 def _moment(row: Row, column: str) -> datetime:

@@ -2,8 +2,7 @@
 
 from collections.abc import Callable
 
-from uncia.dashboard.exports.positions import public_position
-from uncia.dashboard.exports.records import DeploymentRecord
+from uncia.camtrap.sensitivity import generalise
 from uncia.dashboard.web.accounts.roles import Caller, Right
 from uncia.events import DeploymentChanged, Event, ImagePredicted, ImageUploaded
 
@@ -32,21 +31,8 @@ def visible_event(event: Event, caller: Caller, serial_pseudonym: Callable[[str]
 
 
 def _rounded(event: DeploymentChanged) -> DeploymentChanged:
-    place = public_position(
-        DeploymentRecord(
-            camera=event.camera,
-            station="",
-            deployment_id=event.deployment_id,
-            starts_at=event.start,
-            ends_at=event.end,
-            utc_offset_minutes=event.utc_offset_minutes,
-            latitude=event.latitude,
-            longitude=event.longitude,
-            coordinate_uncertainty_m=event.coordinate_uncertainty_m,
-            sensitivity=event.sensitivity.value,
-        ),
-        exact=False,
-    )
+    place = generalise(event.latitude, event.longitude, event.level, event.coordinate_uncertainty_m, required=True)
+    assert place is not None  # the event requires one
     return event.model_copy(
         update={
             "latitude": place.latitude,

@@ -122,6 +122,18 @@ def subscriber(
     _issue_to_person(Role.SUBSCRIBER, name, output, network=network, cafile=cafile, as_json=as_json)
 
 
+@issue_app.command("public")
+def public(
+    name: _PersonName,
+    output: _Output = None,
+    network: _Network = False,
+    cafile: _Cafile = _CAFILE,
+    as_json: bool = _JSON,
+) -> None:
+    """Print the settings of a program that reads the public tier (docs/public_tier.md), and may do nothing else."""
+    _issue_to_person(Role.PUBLIC, name, output, network=network, cafile=cafile, as_json=as_json)
+
+
 @issue_app.command("ranger")
 def ranger(
     name: _PersonName,

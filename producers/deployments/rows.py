@@ -1,8 +1,9 @@
 """Parses one row of a Camtrap DP `deployments.csv` into a deployment, or into error messages.
 
 Terms and their meaning: https://camtrap-dp.tdwg.org/data/#deployments (1.0). Additional columns, all optional:
-`utcOffset` (`+05:45`, where the camera's clock has another zone than the times in the table), `sensitivity`,
-`captureMethod`, and the overrides of settings in `OVERRIDES`, in seconds.
+`utcOffset` (`+05:45`, where the camera's clock has another zone than the times in the table), `coordinateSensitivity`
+(or `sensitivity`, in the words of before; the stricter one applies), `captureMethod`, and the overrides of settings in
+`OVERRIDES`, in seconds.
 """
 
 import re
@@ -14,8 +15,9 @@ from pydantic import ValidationError
 
 from uncia.camtrap import table_format
 from uncia.camtrap.camtrap_dp import parse_timestamp
+from uncia.camtrap.sensitivity import strictest
 from uncia.errors import SettingsError
-from uncia.events import DeploymentChanged, Sensitivity, Trigger
+from uncia.events import DeploymentChanged, FormerSensitivity, Sensitivity, Trigger
 from uncia.producers.gateway.object_names import checked_name
 
 OVERRIDES = {
@@ -44,7 +46,7 @@ class ColumnNames:
 class RowDefaults:
     """Values for rows that do not set them."""
 
-    sensitivity: Sensitivity = Sensitivity.HIGH
+    sensitivity: Sensitivity = Sensitivity.EXTREME
     utc_offset_minutes: int | None = None
 
 
@@ -159,7 +161,7 @@ def read_row(
         row.errors.append("the deployment ends before it starts" if end < start else "the deployment ends as it starts")
     latitude, longitude = _position(row)
     uncertainty = row.number("coordinateUncertainty", 0, _NO_LIMIT, open_low=True)
-    sensitivity = row.choice("sensitivity", tuple(Sensitivity)) or defaults.sensitivity
+    sensitivity = _sensitivity(row) or defaults.sensitivity
     method = row.choice("captureMethod", tuple(_CAPTURE_METHODS))
     offset = row.offset("utcOffset")
     overrides = {name: row.number(column, 0, _NO_LIMIT, open_low=True) for column, name in OVERRIDES.items()}
@@ -178,7 +180,7 @@ def read_row(
                 latitude=latitude,
                 longitude=longitude,
                 coordinate_uncertainty_m=uncertainty,
-                sensitivity=Sensitivity(sensitivity),
+                coordinate_sensitivity=sensitivity,
                 capture_method=_CAPTURE_METHODS[method] if method else None,
                 **overrides,
             ),
@@ -188,6 +190,14 @@ def read_row(
         # No known row gets here; one that does is reported by its line instead of by a traceback.
         problems = error.errors(include_url=False, include_input=False)
         return None, [f"{'.'.join(map(str, problem['loc']))}: {problem['msg']}" for problem in problems]
+
+
+def _sensitivity(row: _Row) -> Sensitivity | None:
+    """The level of the position; None: the row states none."""
+    stated = row.choice("coordinateSensitivity", tuple(Sensitivity))
+    former = row.choice("sensitivity", tuple(FormerSensitivity))
+    levels = ([Sensitivity(stated)] if stated else []) + ([FormerSensitivity(former).level] if former else [])
+    return strictest(levels) if levels else None
 
 
 def _position(row: _Row) -> tuple[float | None, float | None]:

@@ -52,6 +52,14 @@ class Deployments:
         """The cameras with a deployment, in their canonical spelling."""
         return tuple(self._by_camera)
 
+    def during(self, time: datetime) -> Iterator[DeploymentChanged]:
+        """One deployment of every camera that is deployed at this time, as by `at`."""
+        for deployments in tuple(self._by_camera.values()):
+            for deployment in deployments:
+                if deployment.covers(time):
+                    yield deployment
+                    break
+
     def apply(self, key: bytes | None, value: bytes | None) -> None:
         """Apply one message of the topic; a tombstone removes its deployment. One writer at a time."""
         if key is None:

@@ -18,7 +18,13 @@ from uncia.events.bursts import (
 from uncia.events.clock import ClockTicked
 from uncia.events.clocks import ClockEvidence, ClockJudged, ClockReason, ClockVerdict
 from uncia.events.dead_letter import DeadLetter, DeadLetterSettled, Settlement
-from uncia.events.deployments import DeploymentChanged, Sensitivity, deployment_key
+from uncia.events.deployments import (
+    DeploymentChanged,
+    FormerSensitivity,
+    Sensitivity,
+    deployment_key,
+    former_word,
+)
 from uncia.events.detections import BoxSource, CropPublished, Detection, DetectionCategory, DetectionResult
 from uncia.events.explanations import (
     ExplainedBox,
@@ -44,6 +50,7 @@ from uncia.events.images import (
     Rejection,
     Trigger,
 )
+from uncia.events.public import PublicBurstResolved
 from uncia.events.reviews import ObservationReviewed, ReviewDecision, ReviewedBox, ReviewedObservation
 from uncia.events.second_looks import (
     FrameSecondLook,
@@ -98,6 +105,7 @@ __all__ = [
     "ExplanationReason",
     "ExplanationRequested",
     "FocusScore",
+    "FormerSensitivity",
     "FrameBox",
     "FrameLate",
     "FrameSecondLook",
@@ -109,6 +117,7 @@ __all__ = [
     "LuminanceGrid",
     "ObservationReviewed",
     "Prediction",
+    "PublicBurstResolved",
     "Rejection",
     "ReviewDecision",
     "ReviewedBox",
@@ -128,4 +137,5 @@ __all__ = [
     "TaxonVerdict",
     "Trigger",
     "deployment_key",
+    "former_word",
 ]

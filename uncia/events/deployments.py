@@ -2,7 +2,7 @@
 
 from datetime import datetime, timedelta, timezone
 from enum import StrEnum
-from typing import Annotated, ClassVar, Self
+from typing import Annotated, Any, ClassVar, Self
 
 from pydantic import Field, model_validator
 
@@ -11,10 +11,23 @@ from uncia.events.images import Trigger
 
 
 class Sensitivity(StrEnum):
-    """Precision at which a position may be shown to people who do not need the exact one.
+    """Precision at which a position may be shown outside the team, from the finest to the most secret.
 
     The levels are those of Chapman, "Current Best Practices for Generalizing Sensitive Species Occurrence Data" (GBIF,
-    2020): about 1 km, about 10 km, withheld.
+    2020), and of the R package camtrapdp: exact, 0.001, 0.01 and 0.1 degrees, withheld.
+    """
+
+    NONE = "none"
+    LOW = "low"
+    MEDIUM = "medium"
+    HIGH = "high"
+    EXTREME = "extreme"
+
+
+class FormerSensitivity(StrEnum):
+    """The words of the field `sensitivity`: exact, 0.01 degrees, 0.1 degrees, withheld.
+
+    Events, deployment tables and exports of before use them, so that their meaning must stay.
     """
 
     NONE = "none"
@@ -22,8 +35,27 @@ class Sensitivity(StrEnum):
     MEDIUM = "medium"
     HIGH = "high"
 
+    @property
+    def level(self) -> Sensitivity:
+        """The level that is as coarse as this word has always been."""
+        return _LEVEL_OF_FORMER[self]
 
-_DECIMALS = {Sensitivity.LOW: 2, Sensitivity.MEDIUM: 1}
+
+_LEVEL_OF_FORMER = {
+    FormerSensitivity.NONE: Sensitivity.NONE,
+    FormerSensitivity.LOW: Sensitivity.MEDIUM,
+    FormerSensitivity.MEDIUM: Sensitivity.HIGH,
+    FormerSensitivity.HIGH: Sensitivity.EXTREME,
+}
+_FORMER_OF_LEVEL = {
+    Sensitivity.NONE: FormerSensitivity.NONE,
+    Sensitivity.LOW: FormerSensitivity.LOW,
+    Sensitivity.MEDIUM: FormerSensitivity.LOW,
+    Sensitivity.HIGH: FormerSensitivity.MEDIUM,
+    Sensitivity.EXTREME: FormerSensitivity.HIGH,
+}
+"""The finest word that is at least as coarse."""
+
 
 Seconds = Annotated[float, Field(allow_inf_nan=False, le=10 * 366 * 86400)]
 """At most ten years."""
@@ -49,8 +81,15 @@ class DeploymentChanged(Event):
     latitude: float = Field(ge=-90, le=90, repr=False, description="degrees, WGS 84; exact, hence secret")
     longitude: float = Field(ge=-180, le=180, repr=False, description="degrees, WGS 84; exact, hence secret")
     coordinate_uncertainty_m: float | None = Field(default=None, gt=0, description="metres")
-    sensitivity: Sensitivity = Field(
-        default=Sensitivity.HIGH, description="precision at which the position may be shown"
+    sensitivity: FormerSensitivity = Field(
+        default=FormerSensitivity.HIGH,
+        description="former words for `coordinate_sensitivity`, for consumers of before: none: exact, low: 0.01 "
+        "degrees, medium: 0.1 degrees, high: withheld",
+    )
+    coordinate_sensitivity: Sensitivity | None = Field(
+        default=None,
+        description="precision at which the position may be shown: none: exact, low: 0.001 degrees, medium: 0.01, "
+        "high: 0.1, extreme: withheld; absent in events of before, where `sensitivity` applies",
     )
     capture_method: Trigger | None = Field(
         default=None, description="trigger type of all captures, when the camera has only one"
@@ -76,6 +115,13 @@ class DeploymentChanged(Event):
         default=None, gt=0, description="the camera counts as silent when nothing has arrived from it for so long"
     )
 
+    @model_validator(mode="before")
+    @classmethod
+    def _state_the_former_word(cls, fields: Any) -> Any:
+        if isinstance(fields, dict) and "sensitivity" not in fields and fields.get("coordinate_sensitivity"):
+            return {**fields, "sensitivity": former_word(Sensitivity(fields["coordinate_sensitivity"]))}
+        return fields
+
     @model_validator(mode="after")
     def _ends_after_its_start(self) -> Self:
         if self.end is not None and self.end <= self.start:
@@ -97,14 +143,19 @@ class DeploymentChanged(Event):
         moment = time.replace(tzinfo=self.zone) if time.tzinfo is None else time
         return self.start <= moment and (self.end is None or moment < self.end)
 
-    def public_position(self) -> tuple[float, float] | None:
-        """Return latitude and longitude, rounded as the sensitivity requires; None when they must be withheld."""
-        if self.sensitivity is Sensitivity.HIGH:
-            return None
-        if self.sensitivity is Sensitivity.NONE:
-            return self.latitude, self.longitude
-        digits = _DECIMALS[self.sensitivity]
-        return round(self.latitude, digits), round(self.longitude, digits)
+    @property
+    def level(self) -> Sensitivity:
+        """How sensitive the position is. Of two fields that contradict each other, the stricter one applies."""
+        stated = self.coordinate_sensitivity
+        if stated is not None and former_word(stated) is self.sensitivity:
+            return stated
+        levels = list(Sensitivity)
+        return max((self.sensitivity.level, stated or Sensitivity.NONE), key=levels.index)
+
+
+def former_word(level: Sensitivity) -> FormerSensitivity:
+    """The word of the field `sensitivity` that is at least as coarse as a level."""
+    return _FORMER_OF_LEVEL[level]
 
 
 def deployment_key(camera: str, deployment_id: str) -> bytes:

@@ -12,6 +12,7 @@ from uncia.identities import (
     MAILROOM,
     OPERATOR,
     PART_IDENTITIES,
+    PERSONS,
     STORE_ADMIN,
     Identity,
     Role,
@@ -21,7 +22,7 @@ from uncia.identities import (
     replay_identity,
     uploader_identity,
 )
-from uncia.topics import BURST_RESOLVED, DEPLOYMENT_CHANGED
+from uncia.topics import BURST_RESOLVED, DEPLOYMENT_CHANGED, REDACT_STATE
 from uncia.topology import PARTS, WORKERS, Kind, Part
 
 FIXED = (*PART_IDENTITIES.values(), OPERATOR, STORE_ADMIN)
@@ -39,7 +40,7 @@ STATIONS = st.text(min_size=1, max_size=12).filter(can_be_station)
 LEVELS = st.text(st.characters(exclude_characters="/", exclude_categories=["Cs"]), min_size=1, max_size=8)
 
 
-OWN = [part for part in PARTS if part.kind is not Kind.COMMAND and part.name != "subscribers"]
+OWN = [part for part in PARTS if part.kind is not Kind.COMMAND and part.name not in ("subscribers", "public")]
 
 
 @pytest.mark.parametrize("part", OWN, ids=lambda part: part.name)
@@ -259,3 +260,17 @@ def test_the_identity_of_a_replay_is_found_by_its_name() -> None:
         with pytest.raises(SettingsError):
             replay_identity(name)
         assert identity_named(f"replay-{name}") is None
+
+
+def test_a_key_for_the_public_tier_reads_that_topic_and_nothing_else() -> None:
+    identity = person_identity(Role.PUBLIC, "park-website")
+    assert {topic.name for topic in identity.reads} == {"public.burst.resolved.v1"}
+    assert not identity.writes
+    assert not identity.store
+    assert not identity.triton
+    assert not identity.changelogs
+
+
+def test_what_links_public_ids_to_bursts_is_read_by_its_worker_alone() -> None:
+    everybody = [*PART_IDENTITIES.values(), OPERATOR, *PERSONS.values()]
+    assert [one.name for one in everybody if REDACT_STATE in one.reads | one.writes | one.changelogs] == ["redact"]

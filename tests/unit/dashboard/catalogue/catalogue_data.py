@@ -352,7 +352,7 @@ class ProjectEvents:
         )
 
     def _deployment(self, camera: Camera, number: int) -> DeploymentChanged:
-        levels = (Sensitivity.HIGH, Sensitivity.MEDIUM, Sensitivity.LOW, Sensitivity.NONE)
+        levels = (Sensitivity.EXTREME, Sensitivity.HIGH, Sensitivity.MEDIUM, Sensitivity.NONE)
         return DeploymentChanged(
             deployment_id=f"dep-{number:03d}",
             camera=camera.id,
@@ -361,7 +361,7 @@ class ProjectEvents:
             latitude=camera.latitude,
             longitude=camera.longitude,
             coordinate_uncertainty_m=10,
-            sensitivity=levels[number % len(levels)],
+            coordinate_sensitivity=levels[number % len(levels)],
         )
 
     def _clock(self, camera: Camera, number: int) -> ClockJudged:

@@ -11,6 +11,7 @@ from uncia.dashboard.exports.records import (
     ObservationRecord,
     Verdict,
 )
+from uncia.events import Sensitivity
 
 DEPLOYMENT = DeploymentRecord(
     camera="ridge/cam-1",
@@ -22,7 +23,7 @@ DEPLOYMENT = DeploymentRecord(
     latitude=42.12345,
     longitude=75.98765,
     coordinate_uncertainty_m=10,
-    sensitivity="medium",
+    sensitivity=Sensitivity.HIGH,
 )
 IBEX = Verdict("animal", "Capra sibirica", "ibex", "species", 2, 0.875)
 

@@ -28,6 +28,7 @@ from uncia.dashboard.exports.records import (
     Verdict,
 )
 from uncia.errors import PermanentError
+from uncia.events import Sensitivity
 
 Rows = list[dict[str, str]]
 
@@ -195,12 +196,13 @@ def test_what_nobody_can_tell_is_unknown_and_what_nobody_classified_is_unclassif
 def test_positions_are_rounded_by_sensitivity_with_a_circle_that_contains_the_camera(tmp_path: Path) -> None:
     for level, expected in (
         ("none", ("42.12345", "75.98765", "10")),
-        ("low", ("42.12", "75.99", "800")),
-        ("medium", ("42.1", "76.0", "7909")),
-        ("high", ("42.0", "76.0", "78994")),
+        ("low", ("42.123", "75.988", "89")),
+        ("medium", ("42.12", "75.99", "800")),
+        ("high", ("42.1", "76.0", "7909")),
+        ("extreme", ("42.0", "76.0", "78994")),
     ):
         (tmp_path / level).mkdir()
-        _package(tmp_path / level, [], deployments=[replace(DEPLOYMENT, sensitivity=level)])
+        _package(tmp_path / level, [], deployments=[replace(DEPLOYMENT, sensitivity=Sensitivity(level))])
         row = _rows(tmp_path / level, "deployments")[0]
         assert (row["latitude"], row["longitude"], row["coordinateUncertainty"]) == expected
 
@@ -347,3 +349,11 @@ def test_exports_take_the_filter_of_browse_and_the_stations_of_the_caller(tmp_pa
     with pytest.raises(ExportFailed, match="deployments"):
         export_catalogue(engine, ExportFormat.CAMTRAP_DP, tmp_path / "none", stations=[])
     assert not (tmp_path / "none").exists()
+
+
+def test_the_stricter_of_deployment_and_taxa_rounds_the_position(tmp_path: Path) -> None:
+    seen = replace(DEPLOYMENT, sensitivity=Sensitivity.LOW, taxa_sensitivity=Sensitivity.EXTREME)
+    _package(tmp_path, [], deployments=[seen])
+    row = _rows(tmp_path, "deployments")[0]
+    assert (row["latitude"], row["longitude"]) == ("42.0", "76.0")
+    assert "coordinateSensitivity:extreme" in row["deploymentTags"]

@@ -22,6 +22,7 @@ from uncia.dashboard.exports.megadetector import write_megadetector
 from uncia.dashboard.exports.records import BoxRecord, BurstRecord, ObservationRecord, Verdict
 from uncia.dashboard.exports.tables import TABLES, csv_tables, parquet_tables, write_tables
 from uncia.dashboard.exports.timelapse import write_timelapse
+from uncia.events import Sensitivity
 
 TAXA = ["Capra sibirica", "Vulpes vulpes"]
 
@@ -170,7 +171,7 @@ def test_formulas_are_text_in_tables_for_spreadsheets(tmp_path: Path) -> None:
 
 
 def test_numbers_below_zero_stay_numbers(tmp_path: Path) -> None:
-    south = replace(DEPLOYMENT, latitude=-33.5, longitude=-70.25, sensitivity="none")
+    south = replace(DEPLOYMENT, latitude=-33.5, longitude=-70.25, sensitivity=Sensitivity.NONE)
     write_tables(tmp_path, [a_burst(frames=(a_frame(temperature_c=-12.5),))], [south], csv_tables)
     assert _csv(tmp_path / "deployments.csv")[0]["latitude"] == "-33.5"
     assert _csv(tmp_path / "photographs.csv")[0]["temperature_c"] == "-12.5"

@@ -175,7 +175,7 @@ def test_wildlife_insights(engine: Engine, tmp_path: Path) -> None:
         (datetime(2021, 5, 1, 10), "Ridge-North/77", "animal", "Vulpes vulpes", 2, True),
         (datetime(2021, 5, 1, 12), "Ridge-North/77", "blank", None, None, False),
     ]
-    assert _rows(engine, "deployments", "utc_offset_minutes", "sensitivity") == [(345, "high")]
+    assert _rows(engine, "deployments", "utc_offset_minutes", "sensitivity") == [(345, "extreme")]
 
 
 def test_timelapse(engine: Engine, tmp_path: Path) -> None:

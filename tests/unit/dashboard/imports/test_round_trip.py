@@ -270,7 +270,7 @@ def projects(draw: st.DrawFn) -> list[Event]:
                 latitude=draw(st.floats(-90, 90)),
                 longitude=draw(st.floats(-180, 180)),
                 coordinate_uncertainty_m=draw(st.sampled_from([None, 1, 25])),
-                sensitivity=draw(st.sampled_from(Sensitivity)),
+                coordinate_sensitivity=draw(st.sampled_from(Sensitivity)),
                 capture_method=draw(st.sampled_from([None, Trigger.MOTION])),
                 burst_gap_s=draw(st.sampled_from([None, 30.5])),
             )

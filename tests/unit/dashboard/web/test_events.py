@@ -39,7 +39,7 @@ DEPLOYMENT = DeploymentChanged(
     utc_offset_minutes=360,
     latitude=42.12345,
     longitude=75.98765,
-    sensitivity=Sensitivity.MEDIUM,
+    coordinate_sensitivity=Sensitivity.HIGH,
 )
 
 

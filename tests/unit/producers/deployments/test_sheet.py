@@ -83,8 +83,11 @@ def test_the_zone_of_the_clock_can_be_set_for_a_row_or_for_all() -> None:
 
 
 def test_positions_are_withheld_by_default() -> None:
-    assert only(sheet({})).sensitivity is Sensitivity.HIGH
-    assert only(sheet({"sensitivity": "low"})).sensitivity is Sensitivity.LOW
+    assert only(sheet({})).level is Sensitivity.EXTREME
+    assert only(sheet({"coordinateSensitivity": "low"})).level is Sensitivity.LOW
+    assert only(sheet({"sensitivity": "low"})).level is Sensitivity.MEDIUM
+    assert only(sheet({"sensitivity": "low", "coordinateSensitivity": "high"})).level is Sensitivity.HIGH
+    assert only(sheet({"sensitivity": "high", "coordinateSensitivity": "low"})).level is Sensitivity.EXTREME
 
 
 def test_further_columns_override_settings_for_one_camera() -> None:

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from uncia.events import DeploymentChanged, Sensitivity, deployment_key
+from uncia.events import DeploymentChanged, FormerSensitivity, Sensitivity, deployment_key, former_word
 
 NEPAL = timezone(timedelta(hours=5, minutes=45))
 
@@ -47,15 +47,32 @@ def test_without_an_end_it_still_stands() -> None:
 
 
 @pytest.mark.parametrize(
-    ("sensitivity", "shown"),
-    [("none", (28.21347, 83.98712)), ("low", (28.21, 83.99)), ("medium", (28.2, 84.0)), ("high", None)],
+    ("former", "level"), [("none", "none"), ("low", "medium"), ("medium", "high"), ("high", "extreme")]
 )
-def test_a_higher_sensitivity_gives_a_coarser_position(sensitivity: str, shown: tuple[float, float] | None) -> None:
-    assert deployment(sensitivity=Sensitivity(sensitivity)).public_position() == shown
+def test_a_word_of_before_keeps_its_meaning(former: str, level: str) -> None:
+    assert deployment(sensitivity=former).level is Sensitivity(level)
+
+
+@pytest.mark.parametrize("level", Sensitivity)
+def test_a_level_is_written_with_a_former_word_that_is_at_least_as_coarse(level: Sensitivity) -> None:
+    written = DeploymentChanged.from_bytes(deployment(coordinate_sensitivity=level).to_bytes())
+    assert written.level is level
+    order = list(Sensitivity)
+    assert order.index(written.sensitivity.level) >= order.index(level)
+
+
+@pytest.mark.parametrize("former", FormerSensitivity)
+@pytest.mark.parametrize("level", Sensitivity)
+def test_the_stricter_of_two_fields_applies(former: FormerSensitivity, level: Sensitivity) -> None:
+    order = list(Sensitivity)
+    effective = deployment(sensitivity=former, coordinate_sensitivity=level).level
+    assert order.index(effective) >= order.index(level)
+    if former_word(level) is not former:
+        assert order.index(effective) >= order.index(former.level)
 
 
 def test_a_position_is_withheld_by_default() -> None:
-    assert deployment().public_position() is None
+    assert deployment().level is Sensitivity.EXTREME
 
 
 def test_its_text_does_not_show_the_position() -> None:

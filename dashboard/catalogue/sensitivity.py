@@ -1,0 +1,46 @@
+"""How sensitive the places of cameras are by the taxa that were seen there."""
+
+from functools import lru_cache
+
+from sqlalchemy import Connection, select
+
+from uncia.camtrap.sensitive_taxa import SensitiveTaxa
+from uncia.camtrap.sensitivity import Sensitivity, strictest
+from uncia.camtrap.taxonomy import Taxonomy
+from uncia.dashboard.catalogue.tables import burst_months, bursts, observations, taxa
+from uncia.settings import settings
+
+__all__ = ["camera_levels", "sensitive_taxa"]
+
+
+@lru_cache(maxsize=1)
+def sensitive_taxa() -> SensitiveTaxa:
+    """The table of the settings. Raises `SettingsError` for one that cannot be used."""
+    config = settings()
+    return SensitiveTaxa.load(config.sensitive_taxa, Taxonomy.load(config.taxonomy_file))
+
+
+def camera_levels(connection: Connection, levels: SensitiveTaxa | None = None) -> dict[str, Sensitivity]:
+    """The strictest level of the taxa that any burst of a camera is called, by camera; none: no sensitive taxon.
+
+    Of the whole catalogue, whatever a page or an export shows of it: two exports with different filters would otherwise
+    give two positions. Taxa of reviews count all, taxa of models where the burst is called by them.
+    """
+    table = levels or sensitive_taxa()
+    names = set(connection.execute(select(taxa.c.taxon).distinct()).scalars())
+    sensitive = {name: level for name in names if (level := table.of(name)) is not Sensitivity.NONE}
+    if not sensitive:
+        return {}
+    shown = select(burst_months.c.camera, burst_months.c.taxon).where(
+        burst_months.c.taxon.in_(sensitive), burst_months.c.status != "superseded"
+    )
+    reviewed = (
+        select(bursts.c.camera, observations.c.taxon)
+        .join(observations, observations.c.burst_id == bursts.c.burst_id)
+        .where(observations.c.taxon.in_(sensitive), observations.c.source == "human")
+    )
+    found: dict[str, Sensitivity] = {}
+    for query in (shown, reviewed):
+        for camera, taxon in connection.execute(query.distinct()):
+            found[camera] = strictest((found.get(camera, Sensitivity.NONE), sensitive[taxon]))
+    return found

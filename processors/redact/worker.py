@@ -1,0 +1,189 @@
+"""Public events: `camera.burst.resolved.v1` in, `public.burst.resolved.v1` out, after a random delay.
+
+For each batch the states are written and confirmed, then the batch is acknowledged. A timer publishes what is due, in a
+random order, and writes each state after its event was confirmed. A crash in between publishes the same event a second
+time, under the same id, on a compacted topic.
+"""
+
+import asyncio
+import random
+import secrets
+import time
+from collections.abc import Callable, Sequence
+
+import faust
+import structlog
+
+from uncia.camtrap.deployments import DeploymentReader
+from uncia.camtrap.public_view import KnownDeployments, public_view
+from uncia.camtrap.sensitive_taxa import SensitiveTaxa
+from uncia.camtrap.taxonomy import Taxonomy
+from uncia.errors import PermanentError
+from uncia.events import BurstResolved, PublicBurstResolved
+from uncia.processors.faust_runtime.app import WorkerApp, create_app, faust_topic
+from uncia.processors.faust_runtime.batches import process_batches
+from uncia.processors.faust_runtime.delivery import send
+from uncia.processors.faust_runtime.lease import Lease
+from uncia.processors.faust_runtime.state_table import StateTable
+from uncia.processors.redact.outbox import Entry, changed, earliest_due, is_due, published
+from uncia.processors.redact.state_store import TABLE, from_bytes, to_bytes
+from uncia.settings import Settings
+from uncia.topics import BURST_RESOLVED, PUBLIC_BURST_RESOLVED
+
+BATCH = 256
+BATCH_WAIT_S = 0.05
+"""Poll interval of the stream buffer, in seconds."""
+
+PARTITION = 0
+"""All public events are in one partition: that of a burst is its camera's."""
+
+_DAY_S = 86_400
+
+log = structlog.get_logger("uncia")
+
+
+class RedactWorker:
+    """The loop: read a batch, write the states, acknowledge; and a timer that publishes what is due."""
+
+    def __init__(
+        self,
+        app: WorkerApp,
+        settings: Settings,
+        deployments: KnownDeployments,
+        taxa: SensitiveTaxa,
+        *,
+        clock: Callable[[], float] | None = None,
+    ) -> None:
+        self._app = app
+        self._settings = settings
+        self._bursts = BURST_RESOLVED.full_name(settings)
+        self._public = faust_topic(app, settings, PUBLIC_BURST_RESOLVED)
+        self._table = StateTable(app, TABLE, settings.partitions)
+        self._deployments = deployments
+        self._taxa = taxa
+        self._clock = clock or steady_clock()
+        self._due: dict[bytes, float] = {}
+        self._generation: int | None = None
+        self._random = random.SystemRandom()
+        # A verdict that arrives while its burst is being published must not be overwritten by the older state.
+        self._writing = asyncio.Lock()
+
+    async def run(self, stream: faust.StreamT[bytes]) -> None:
+        """Process the stream; the agent of the app."""
+        await process_batches(self._app, stream, BATCH, BATCH_WAIT_S, self._process)
+
+    async def publish_due(self) -> None:
+        """Publish everything that is due, in a random order."""
+        if not self._is_ready():
+            return
+        now = self._clock()
+        if self._generation != self._app.consumer_generation_id:
+            await self._index()
+        due = [key for key, at in self._due.items() if at <= now]
+        self._random.shuffle(due)
+        for key in due:
+            async with self._writing:
+                await self._publish(key, now)
+
+    def _is_ready(self) -> bool:
+        """Whether the states of this assignment are read."""
+        recovery = self._app.tables.recovery
+        pending = self._app.rebalancing or self._app.in_recovery or recovery.signal_recovery_start.is_set()
+        return bool(recovery.completed.is_set() and not pending and self._app.flow_control.is_active())
+
+    async def _index(self) -> None:
+        """Note when each burst of this assignment is due."""
+        generation, own = self._app.consumer_generation_id, self._app.partitions_of(self._bursts)
+        async with self._writing:
+            self._due = {}
+            for number, key in enumerate(list(self._table.data)):
+                entry = self._load(key)
+                if entry is not None and entry.partition in own:
+                    self._note(key, entry)
+                if number % BATCH == 0:
+                    # Heartbeats: a million states take a minute.
+                    await asyncio.sleep(0)
+            self._generation = generation
+
+    def _note(self, key: bytes, entry: Entry) -> None:
+        if entry.due is None:
+            self._due.pop(key, None)
+        else:
+            self._due[key] = entry.due
+
+    async def _write(self, key: bytes, entry: Entry) -> None:
+        await self._table.write(entry.partition, key, to_bytes(entry))
+        self._note(key, entry)
+
+    async def _publish(self, key: bytes, now: float) -> None:
+        entry = self._load(key)
+        if entry is None or not is_due(entry, now):
+            self._due.pop(key, None) if entry is None else self._note(key, entry)
+            return
+        event = entry.event(self._view)
+        if event != entry.published:
+            # The day, not the second: several events have it.
+            stamp = now - now % _DAY_S
+            value = event.to_bytes() if event else None
+            await send(self._public, key=entry.public_id.encode(), value=value, partition=PARTITION, timestamp=stamp)
+        await self._write(key, published(entry, event))
+
+    async def _process(self, events: Sequence[faust.Event]) -> None:
+        async with self._writing:
+            before: dict[bytes, Entry | None] = {}
+            after: dict[bytes, Entry] = {}
+            for event in events:
+                if not event.value:
+                    continue
+                try:
+                    burst = BurstResolved.from_bytes(event.value)
+                except PermanentError as error:
+                    # Only Uncia writes this topic; what a newer version writes is none of this worker's business.
+                    log.warning("verdict_invalid", reason=error.reason, offset=event.message.offset)
+                    continue
+                key = burst.burst_id.encode()
+                if key not in before:
+                    before[key] = self._load(key)
+                state = changed(
+                    after.get(key) or before[key],
+                    burst,
+                    event.message.partition,
+                    event.message.timestamp,
+                    self._view,
+                    lambda: secrets.token_hex(16),
+                    self._draw_due,
+                )
+                if state is not None and state is not before[key]:
+                    after[key] = state
+            await asyncio.gather(*(self._write(key, entry) for key, entry in after.items()))
+
+    def _view(self, burst: BurstResolved) -> PublicBurstResolved | None:
+        return public_view(burst, self._deployments, self._taxa, cell_cameras=self._settings.public_cell_cameras)
+
+    def _draw_due(self, period: str, logged_at: float) -> float:
+        delay = self._random.uniform(self._settings.public_delay_least_s, self._settings.public_delay_most_s)
+        whole_days = self._settings.public_delay_from_day_end
+        return (earliest_due(period, logged_at) if whole_days else logged_at) + delay
+
+    def _load(self, key: bytes) -> Entry | None:
+        raw = self._table.data.get(key)
+        return None if raw is None else from_bytes(key.decode(), raw)
+
+
+def steady_clock() -> Callable[[], float]:
+    """Seconds since 1970, by the time of now and the time that passes: a jump of the clock makes nothing due early."""
+    # It also runs while the machine is suspended, which `time.monotonic` does not.
+    kind = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
+    ahead = time.time() - time.clock_gettime(kind)
+    return lambda: min(time.time(), ahead + time.clock_gettime(kind))
+
+
+def create(settings: Settings) -> WorkerApp:
+    """Create the worker's app. Raises `SettingsError` for a table of taxa that cannot be used."""
+    app = create_app("redact", settings, stream_buffer_maxsize=2 * BATCH)
+    Lease(app.conf.broker_session_timeout).guard(app)
+    taxa = SensitiveTaxa.load(settings.sensitive_taxa, Taxonomy.load(settings.taxonomy_file))
+    worker = RedactWorker(app, settings, DeploymentReader(settings).start(), taxa)
+    app.agent(faust_topic(app, settings, BURST_RESOLVED), name="redact")(worker.run)
+    app.timer(settings.public_interval_s)(worker.publish_due)
+    return app

@@ -1,0 +1,202 @@
+"""The whole worker on a broker in memory: no public byte says what must not be known, and restarts change nothing."""
+
+import asyncio
+import itertools
+import random
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from tests.agents.harness import ALL_TOPICS, MemoryTopics, Outage, closing_deployment_readers, running
+from tests.agents.memory_broker import MemoryBroker
+from tests.agents.memory_clients import install
+from tests.unit.processors.redact.simulated import burst, cell_of_cameras, review, simulated_year
+from uncia.events import BurstCategory, BurstResolved, DeploymentChanged, PublicBurstResolved, ReviewDecision
+from uncia.kafka.broker import Message
+from uncia.processors.redact.worker import create
+from uncia.settings import Settings
+from uncia.topics import BURST_RESOLVED, DEPLOYMENT_CHANGED, PUBLIC_BURST_RESOLVED, REDACT_STATE
+
+CAMERAS = cell_of_cameras(5)
+
+
+@pytest.fixture
+def topics(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[MemoryTopics]:
+    """All topics, in memory, with the deployments of five cameras in one cell."""
+    broker = MemoryBroker()
+    install(monkeypatch, broker)
+    settings = Settings(
+        _env_file=None,
+        data_dir=tmp_path,
+        public_delay_least_s=0,
+        public_delay_most_s=0.2,
+        public_interval_s=0.1,
+        public_delay_from_day_end=False,
+    )
+    with closing_deployment_readers(monkeypatch):
+        found = MemoryTopics(settings, broker)
+        found.create(ALL_TOPICS)
+        for one in CAMERAS:
+            found.send(DEPLOYMENT_CHANGED, one.message_key, one.to_bytes())
+        yield found
+
+
+def publish(topics: MemoryTopics, *bursts: BurstResolved) -> None:
+    for one in bursts:
+        topics.send(BURST_RESOLVED, one.burst_id.encode(), one.to_bytes())
+
+
+def public(topics: MemoryTopics) -> list[Message]:
+    return topics.read(PUBLIC_BURST_RESOLVED)
+
+
+def spellings(degrees: float) -> set[bytes]:
+    """A coordinate as programs write it: decimal, with minutes, with seconds, with a comma, scaled."""
+    whole, minutes = int(abs(degrees)), abs(degrees) % 1 * 60
+    found = {f"{degrees:.{digits}f}" for digits in range(3, 16)}
+    found |= {text.replace(".", ",") for text in found} | {text.replace(".", "") for text in found}
+    found |= {f"{minutes:07.4f}", f"{minutes:.3f}", f"{whole}°{int(minutes)}", f"{whole}d{int(minutes)}"}
+    found |= {f"{minutes % 1 * 60:.{digits}f}" for digits in (2, 3, 4)}
+    return {text.encode() for text in found}
+
+
+def forbidden(bursts: list[BurstResolved], cameras: list[DeploymentChanged]) -> set[bytes]:
+    """What no public byte may contain."""
+    words: set[bytes] = {
+        b"ridge",
+        b"cam-",
+        b"IMG_",
+        b".JPG",
+        b"camera-uploads",
+        b"aigul",
+        b"rev-77",
+        b"0.8731",
+        b"0.91",
+    }
+    words |= {b"SN-HC600", b"8812734", b"species_classifier", b"log-odds", b"set-9d1f", b"a label", b"7.25", b"dep-"}
+    for one in cameras:
+        words |= {one.camera.encode(), one.deployment_id.encode(), *spellings(one.latitude), *spellings(one.longitude)}
+    for each in bursts:
+        words |= {each.burst_id.encode(), each.frames[0].image_id.encode(), each.frames[0].upload_id.encode()}
+        words |= {
+            each.frames[0].key.encode(),
+            f"{each.started_at:%H:%M}".encode(),
+            f"{each.started_at:%H%M%S}".encode(),
+        }
+        words |= {str(int(moment.timestamp())).encode() for moment in (each.started_at, each.ended_at)}
+        assert each.closed_at is not None
+        words |= {f"{each.closed_at:%H:%M}".encode(), str(int(each.closed_at.timestamp())).encode()}
+    return words
+
+
+def every_public_byte(messages: list[Message]) -> list[bytes]:
+    """Keys, values, headers, timestamps in milliseconds and seconds, and partitions."""
+    found = []
+    for message in messages:
+        found += [message.key or b"", message.value or b"", str(message.timestamp_ms).encode()]
+        found += [part for name, data in message.headers for part in (name.encode(), data)]
+    return found
+
+
+def test_no_public_byte_says_what_must_not_be_known(topics: MemoryTopics) -> None:
+    bursts = simulated_year(CAMERAS, seed=5, per_camera=12)
+    bursts += [
+        burst("bst-uncia", taxon="Panthera uncia"),
+        burst("bst-person", category=BurstCategory.PERSON),
+        burst("bst-reviewed", review=review(ReviewDecision.CORRECT, "Vulpes vulpes")),
+        burst("bst-free", review=review(ReviewDecision.CORRECT, "ridge/cam-1 at 42.1171, IMG_7731")),
+    ]
+
+    async def scenario() -> None:
+        async with running(create, topics.settings) as worker:
+            publish(topics, *bursts)
+            await worker.wait_until(lambda: len(public(topics)) == len(bursts) - 2, "all public events")
+
+    asyncio.run(scenario())
+    messages = public(topics)
+    assert {message.partition for message in messages} == {0}
+    assert all(message.headers == [] for message in messages)
+    assert all(message.timestamp_ms % 86_400_000 == 0 for message in messages)
+    words, whole = forbidden(bursts, CAMERAS), every_public_byte(messages)
+    # The ids are random hexadecimal digits, in which a short number can be found by chance.
+    ids = {message.key for message in messages}
+    texts = [text for text in whole if text not in ids]
+    for message in messages:
+        assert message.key is not None
+        texts = [text.replace(message.key, b"") for text in texts]
+    assert sorted({word for word, text in itertools.product(words, texts) if word in text}) == []
+    for message in messages:
+        assert message.key is not None
+        event = PublicBurstResolved.from_bytes(message.value)
+        assert event.public_id.encode() == message.key
+        assert len(bytes.fromhex(event.public_id)) == 16
+
+
+def test_the_order_of_the_verdicts_is_not_that_of_the_public_events(topics: MemoryTopics) -> None:
+    bursts = [burst(f"bst-{day}", at=burst().started_at + timedelta(days=day)) for day in range(60)]
+
+    async def scenario() -> None:
+        async with running(create, topics.settings) as worker:
+            publish(topics, *bursts)
+            await worker.wait_until(lambda: len(public(topics)) == len(bursts), "all public events")
+
+    asyncio.run(scenario())
+    periods = [PublicBurstResolved.from_bytes(message.value).period for message in public(topics)]
+    assert periods != sorted(periods)
+
+
+def test_a_correction_and_a_withdrawal_follow_under_the_same_id(topics: MemoryTopics) -> None:
+    async def scenario() -> None:
+        async with running(create, topics.settings) as worker:
+            publish(topics, burst())
+            await worker.wait_until(lambda: len(public(topics)) == 1, "the event")
+            publish(topics, burst(revision=2, taxon="Vulpes vulpes"))
+            await worker.wait_until(lambda: len(public(topics)) == 2, "the correction")
+        async with running(create, topics.settings) as worker:
+            publish(topics, burst(revision=3, review=review(ReviewDecision.CORRECT, "Panthera uncia")))
+            await worker.wait_until(lambda: len(public(topics)) == 3, "the withdrawal")
+
+    asyncio.run(scenario())
+    assert len({message.key for message in public(topics)}) == 1
+    assert public(topics)[-1].value is None
+
+
+def test_a_worker_that_ends_after_an_event_was_sent_gives_its_burst_no_second_id(
+    topics: MemoryTopics, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    chance = random.Random(4)
+    bursts = [burst(f"bst-{number}", camera=chance.choice(CAMERAS).camera) for number in range(20)]
+
+    async def scenario() -> None:
+        outage = Outage.of(PUBLIC_BURST_RESOLVED.full_name(topics.settings), monkeypatch)
+        async with running(create, topics.settings) as worker:
+            publish(topics, *bursts)
+            await worker.wait_until(lambda: outage.refused > 0, "a refused event")
+        outage.active = False
+        states = Outage.of(REDACT_STATE.full_name(topics.settings), monkeypatch)
+        async with running(create, topics.settings) as worker:
+            await worker.wait_until(lambda: states.refused > 0, "a state that is not stored")
+        assert len(public(topics)) == 1
+        states.active = False
+        async with running(create, topics.settings) as worker:
+            await worker.wait_until(lambda: len({one.key for one in public(topics)}) == len(bursts), "all events")
+
+    asyncio.run(scenario())
+    values = {message.key: message.value for message in public(topics)}
+    assert len(values) == len(bursts)
+    assert len(set(values.values())) == len(bursts)
+
+
+def test_nothing_is_published_before_it_is_due(topics: MemoryTopics) -> None:
+    topics.settings = topics.settings.model_copy(update={"public_delay_least_s": 3600, "public_delay_most_s": 7200})
+
+    async def scenario() -> None:
+        async with running(create, topics.settings) as worker:
+            publish(topics, burst())
+            await worker.wait_until(lambda: topics.read(REDACT_STATE), "the state")
+            await asyncio.sleep(0.5)  # several intervals
+            assert public(topics) == []
+
+    asyncio.run(scenario())
