@@ -121,10 +121,12 @@ class _Reader:
         return channel
 
     def _check(self, channel: Channel, fields: Mapping[str, yaml.Node], node: yaml.Node) -> None:
-        if channel.position is PositionDetail.EXACT and not channel.trusted:
+        if channel.position is not PositionDetail.WITHHELD and not channel.trusted:
             raise Wrong(fields["position"].start_mark, "only a channel with `trusted: true` gets a position")
-        if channel.type is ChannelType.GUNDI and channel.position is not PositionDetail.EXACT:
-            raise Wrong(node.start_mark, "Gundi requires a position: set `trusted: true` and `position: exact`")
+        if channel.type is ChannelType.GUNDI and channel.position is PositionDetail.WITHHELD:
+            raise Wrong(
+                node.start_mark, "Gundi requires a position: set `trusted: true` and `position: exact`, or `coarse`"
+            )
         if problem := _ADDRESS_CHECKS[channel.type](channel.address):
             raise Wrong(fields.get("address", node).start_mark, problem)
         if channel.username and channel.secret_file is None:

@@ -28,6 +28,8 @@ class PositionDetail(StrEnum):
     """Which position a trusted channel gets."""
 
     WITHHELD = "withheld"
+    COARSE = "coarse"
+    """As coarse as the sensitivity of the deployment and of the taxa requires; withheld at the strictest level."""
     EXACT = "exact"
 
 

@@ -1,9 +1,12 @@
 """What a channel is told of an alert: only what it may know. Pure."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from uncia.camtrap.sensitive_taxa import SensitiveTaxa
+from uncia.camtrap.sensitivity import Sensitivity, public_position
 from uncia.events import AlertBurst, AlertRaised, AlertState, DeploymentChanged, Severity
 from uncia.processors.delivery.channels import Channel, PositionDetail
 
@@ -110,7 +113,11 @@ class AlertMessage:
 
 
 def message_of(
-    alert: AlertRaised, channel: Channel, deployment: DeploymentChanged | None, dashboard_url: str | None
+    alert: AlertRaised,
+    channel: Channel,
+    deployment: DeploymentChanged | None,
+    dashboard_url: str | None,
+    taxa: SensitiveTaxa,
 ) -> AlertMessage:
     """What `channel` may know of `alert`. `deployment`: the one that covers its first burst."""
     shown = alert.matching or alert.bursts
@@ -143,21 +150,21 @@ def message_of(
         confidence=best.confidence if best is not None else None,
         count=max((one.count for one in shown if one.count is not None), default=None),
         reviewed=best.reviewed if best is not None else False,
-        position=shown_position(channel, deployment),
+        position=shown_position(channel, deployment, [taxa.of(one.taxon) for one in alert.bursts]),
         link=link,
     )
 
 
-def shown_position(channel: Channel, deployment: DeploymentChanged | None) -> Position | None:
-    """The position that a channel may know: the exact one where the channel is trusted with it, or none.
-
-    Here belongs the coarse position by the sensitivity of the taxon, for trusted channels that want no exact one.
-    """
-    if deployment is None or not channel.trusted or channel.position is not PositionDetail.EXACT:
+def shown_position(
+    channel: Channel, deployment: DeploymentChanged | None, taxa: Iterable[Sensitivity]
+) -> Position | None:
+    """The position that a channel may know: none, the exact one, or one as coarse as deployment and `taxa` require."""
+    if deployment is None or not shown_position_wanted(channel):
         return None
-    return Position(
-        round(deployment.latitude, _DEGREES), round(deployment.longitude, _DEGREES), deployment.coordinate_uncertainty_m
-    )
+    found = public_position(deployment, taxa, exact=channel.position is PositionDetail.EXACT)
+    if found is None:
+        return None
+    return Position(round(found.latitude, _DEGREES), round(found.longitude, _DEGREES), found.uncertainty_m)
 
 
 def trial_message(channel: Channel, now: datetime) -> AlertMessage:

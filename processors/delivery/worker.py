@@ -11,6 +11,8 @@ from kafka.errors import KafkaError
 
 from uncia.backoff import Backoff
 from uncia.camtrap.deployments import DeploymentReader, Deployments
+from uncia.camtrap.sensitive_taxa import SensitiveTaxa
+from uncia.camtrap.taxonomy import Taxonomy
 from uncia.errors import DependencyDown, PermanentError, SettingsError, UnciaError
 from uncia.events import AlertRaised
 from uncia.kafka.broker import Message, topic_ids
@@ -97,6 +99,7 @@ class _Team:
         """Raises `SettingsError` for a file that cannot be used."""
         self._file, self._outbox, self._make_sender = file, outbox, make_sender
         self._url = settings.dashboard_url
+        self._taxa = SensitiveTaxa.load(settings.sensitive_taxa, Taxonomy.load(settings.taxonomy_file))
         self.deployments = Deployments()
         self._senders: dict[str, ChannelSender] = {}
         self.channels: dict[str, Channel] = {}
@@ -136,8 +139,8 @@ class _Team:
 
     def _render(self, alert: AlertRaised, channel: Channel) -> AlertMessage:
         first = alert.matching or alert.bursts
-        deployment = self.deployments.at(alert.camera, first[0].started_at) if first else None
-        return message_of(alert, channel, deployment, self._url)
+        deployment = self.deployments.at(alert.camera, first[0].started_at if first else alert.raised_at)
+        return message_of(alert, channel, deployment, self._url, self._taxa)
 
     def _replace(self) -> None:
         found = read_channels(self._file)

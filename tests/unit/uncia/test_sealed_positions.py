@@ -33,7 +33,7 @@ def test_another_key_does_not_open_it() -> None:
         PositionPrivateKey.generate().open(PUBLIC.seal(PLACE, camera="c", sha256="a"), camera="c", sha256="a")
 
 
-@pytest.mark.parametrize("text", ["", "uncia-position-public-AAAA", PRIVATE.text])
+@pytest.mark.parametrize("text", ["", "uncia-position-public-AAAA", PRIVATE.text], ids=["empty", "short", "private"])
 def test_a_text_that_is_no_public_key_is_refused(text: str) -> None:
     with pytest.raises(SettingsError):
         PositionPublicKey(text)

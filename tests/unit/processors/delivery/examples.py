@@ -6,9 +6,11 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+from uncia.camtrap.sensitive_taxa import SensitiveTaxa
 from uncia.events import AlertBurst, AlertRaised, AlertState, BurstCategory, BurstStatus, DeploymentChanged, Severity
 from uncia.processors.delivery.channels import Channel, ChannelType
 
+TAXA = SensitiveTaxa.load()
 KEY = bytes(range(32))
 SECRET = "whsec_" + base64.b64encode(KEY).decode()
 MOMENT = datetime(2026, 5, 1, 16, 36, tzinfo=UTC)

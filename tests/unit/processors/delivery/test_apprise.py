@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.unit.processors.delivery.examples import alert, channel, deployment, secret_file
+from tests.unit.processors.delivery.examples import TAXA, alert, channel, deployment, secret_file
 from tests.unit.processors.delivery.http_receiver import Answer, receiving
 from uncia.processors.delivery.apprise_channel import AppriseSender
 from uncia.processors.delivery.channels import ChannelType
@@ -18,7 +18,7 @@ pytestmark = pytest.mark.filterwarnings("ignore:'imghdr' is deprecated:Deprecati
 
 def send(folder: Path, url: str) -> None:
     one = channel("chat", ChannelType.APPRISE, secret_file=secret_file(folder, url), timeout_s=2.0)
-    AppriseSender(one).send(message_of(alert(), one, deployment(), "https://uncia.example"), None, False)
+    AppriseSender(one).send(message_of(alert(), one, deployment(), "https://uncia.example", TAXA), None, False)
 
 
 def test_a_service_gets_title_and_text(tmp_path: Path) -> None:

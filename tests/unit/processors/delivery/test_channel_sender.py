@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.unit.processors.delivery.examples import alert, channel, secret_file
+from tests.unit.processors.delivery.examples import TAXA, alert, channel, secret_file
 from tests.unit.processors.delivery.http_receiver import Answer, receiving
 from tests.waiting import wait_until
 from uncia.backoff import Backoff
@@ -55,7 +55,7 @@ def queue(box: Outbox, *alerts: object, channel: str = "one") -> None:
 
 
 def runner(box: Outbox, script: Script, one: Channel, clock: Callable[[], float]) -> ChannelSender:
-    return ChannelSender(one, script, box, lambda event, its: message_of(event, its, None, None), clock)
+    return ChannelSender(one, script, box, lambda event, its: message_of(event, its, None, None, TAXA), clock)
 
 
 def run(sender: ChannelSender, clock: Clock, seconds: float) -> None:
@@ -144,7 +144,9 @@ def test_a_channel_that_hangs_delays_no_other(box: Outbox, tmp_path: Path) -> No
         for name, receiver in (("hangs", hanging), ("works", working)):
             one = channel(name, address=receiver.url, secret_file=secret_file(tmp_path), timeout_s=60)
             queue(box, *(alert(f"alr-{number}") for number in range(20)), channel=name)
-            senders.append(ChannelSender(one, WebhookSender(one), box, lambda e, its: message_of(e, its, None, None)))
+            senders.append(
+                ChannelSender(one, WebhookSender(one), box, lambda e, its: message_of(e, its, None, None, TAXA))
+            )
         for sender in senders:
             sender.start()
         wait_until(lambda: box.counts()["works"].delivered == 20, limit_s=10)

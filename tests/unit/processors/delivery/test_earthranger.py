@@ -10,7 +10,7 @@ from urllib.parse import parse_qs, urlsplit
 import jsonschema
 import pytest
 
-from tests.unit.processors.delivery.examples import LATITUDE, LONGITUDE, alert, channel, deployment, secret_file
+from tests.unit.processors.delivery.examples import LATITUDE, LONGITUDE, TAXA, alert, channel, deployment, secret_file
 from tests.unit.processors.delivery.http_receiver import Answer, Receiver, Request, receiving
 from uncia.events import AlertState
 from uncia.processors.delivery.channels import Channel, ChannelType, PositionDetail
@@ -117,7 +117,7 @@ def deliver(
     state: AlertState = AlertState.RAISED,
     **known: Any,
 ) -> str | None:
-    message = message_of(alert(revision=revision, state=state), one, deployment(), None)
+    message = message_of(alert(revision=revision, state=state), one, deployment(), None, TAXA)
     values = {"remote_id": None, "reached": False, **known}
     result: str | None = sender(one).send(message, values["remote_id"], values["reached"])
     return result
@@ -208,5 +208,5 @@ def test_gundi_gets_an_event_with_its_position_and_changes(tmp_path: Path) -> No
 def test_gundi_gets_no_alert_without_a_position(tmp_path: Path) -> None:
     with receiving() as receiver, pytest.raises(RefusedForGood, match="no deployment"):
         one = gundi(receiver, tmp_path)
-        GundiSender(one).send(message_of(alert(), one, None, None), None, False)
+        GundiSender(one).send(message_of(alert(), one, None, None, TAXA), None, False)
     assert not receiver.requests

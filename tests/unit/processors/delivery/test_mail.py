@@ -15,7 +15,7 @@ from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import SMTP, AuthResult, Envelope, Session
 
 from tests.certificates import Authority
-from tests.unit.processors.delivery.examples import alert, channel, deployment, secret_file
+from tests.unit.processors.delivery.examples import TAXA, alert, channel, deployment, secret_file
 from uncia.events import AlertState, Severity
 from uncia.processors.delivery.channels import Channel, ChannelType
 from uncia.processors.delivery.failures import RefusedForGood, SendFailed
@@ -89,7 +89,7 @@ def mail_channel(address: str, authority: Authority | None = None, **changes: An
 
 def send(one: Channel, revision: int = 1, state: AlertState = AlertState.RAISED, **changes: Any) -> None:
     event = alert(revision=revision, state=state, **changes)
-    MailSender(one).send(message_of(event, one, deployment(), "https://uncia.example"), None, False)
+    MailSender(one).send(message_of(event, one, deployment(), "https://uncia.example", TAXA), None, False)
 
 
 @pytest.mark.parametrize("tls", [False, True], ids=["starttls", "tls"])

@@ -4,17 +4,17 @@ import json
 
 import pytest
 
-from tests.unit.processors.delivery.examples import LATITUDE, LONGITUDE, alert, channel, deployment
-from uncia.events import AlertRaised
+from tests.unit.processors.delivery.examples import LATITUDE, LONGITUDE, TAXA, alert, channel, deployment
+from uncia.events import AlertRaised, Sensitivity
 from uncia.processors.delivery.channels import Channel, PositionDetail
 from uncia.processors.delivery.message import AlertMessage, Position, message_of
 
 URL = "https://uncia.example/"
-EXACT = PositionDetail.EXACT
+EXACT, COARSE = PositionDetail.EXACT, PositionDetail.COARSE
 
 
 def told(one: Channel, event: AlertRaised | None = None) -> AlertMessage:
-    return message_of(event or alert(), one, deployment(), URL)
+    return message_of(event or alert(), one, deployment(), URL, TAXA)
 
 
 @pytest.mark.parametrize("one", [channel(), channel(position=EXACT)], ids=["plain", "not trusted"])
@@ -38,9 +38,27 @@ def test_a_trusted_channel_gets_the_exact_position_where_it_wants_it() -> None:
     assert "Position: 47.123456, 85.654321 (within 15 m)" in message.text()
 
 
+def of_taxon(taxon: str | None) -> AlertRaised:
+    event = alert()
+    return event.model_copy(update={"bursts": tuple(one.model_copy(update={"taxon": taxon}) for one in event.bursts)})
+
+
+def test_a_coarse_position_is_that_of_the_stricter_of_deployment_and_taxon() -> None:
+    one = channel(trusted=True, position=COARSE)
+    open_place = deployment(coordinate_sensitivity=Sensitivity.MEDIUM)
+    position = message_of(of_taxon("Marmota baibacina"), one, open_place, URL, TAXA).position
+    assert position is not None and (position.latitude, position.longitude) == (47.12, 85.65)
+    assert message_of(of_taxon("Panthera uncia"), one, open_place, URL, TAXA).position is None
+
+
+def test_a_channel_that_is_not_trusted_gets_no_coarse_position_either() -> None:
+    open_place = deployment(coordinate_sensitivity=Sensitivity.LOW)
+    assert message_of(of_taxon(None), channel(position=COARSE), open_place, URL, TAXA).position is None
+
+
 def test_times_have_the_offset_of_the_deployment_or_none() -> None:
     assert told(channel()).as_json()["started_at"] == "2026-05-01T21:36:00+05:00"
-    unknown = message_of(alert(), channel(), None, URL)
+    unknown = message_of(alert(), channel(), None, URL, TAXA)
     assert unknown.as_json()["started_at"] == "2026-05-01T21:36:00"
     assert "Time: 2026-05-01 21:36:00\n" in unknown.text()
 

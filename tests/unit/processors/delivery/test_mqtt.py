@@ -14,7 +14,7 @@ from paho.mqtt.client import Client
 from paho.mqtt.enums import CallbackAPIVersion
 
 from tests.certificates import Authority
-from tests.unit.processors.delivery.examples import alert, channel, deployment
+from tests.unit.processors.delivery.examples import TAXA, alert, channel, deployment
 from tests.waiting import wait_until
 from uncia.processors.delivery.channels import Channel, ChannelType
 from uncia.processors.delivery.failures import SendFailed
@@ -85,7 +85,7 @@ def mqtt(port: int, **changes: Any) -> Channel:
 
 
 def send(one: Channel) -> None:
-    MqttSender(one).send(message_of(alert(), one, deployment(), None), None, False)
+    MqttSender(one).send(message_of(alert(), one, deployment(), None, TAXA), None, False)
 
 
 def test_a_message_arrives_at_its_topic() -> None:
@@ -129,5 +129,5 @@ def test_a_broker_that_is_down_got_nothing() -> None:
 
 def test_names_cannot_add_wildcards_or_levels_to_a_topic() -> None:
     one = mqtt(1, topic="alerts/{station}/{rule}")
-    message = message_of(alert(station="a/b+#"), one, None, None)
+    message = message_of(alert(station="a/b+#"), one, None, None, TAXA)
     assert topic_of(message, one) == "alerts/a_b__/snow leopard at night"

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from tests.unit.processors.delivery.examples import KEY, LATITUDE, alert, channel, deployment, secret_file
+from tests.unit.processors.delivery.examples import KEY, LATITUDE, TAXA, alert, channel, deployment, secret_file
 from tests.unit.processors.delivery.http_receiver import Answer, Receiver, receiving
 from uncia.processors.delivery.channels import Channel, PositionDetail
 from uncia.processors.delivery.failures import RefusedForGood, SendFailed
@@ -20,7 +20,7 @@ from uncia.processors.delivery.webhook import WebhookSender
 
 
 def send(one: Channel, url: str | None = "https://uncia.example") -> None:
-    WebhookSender(one).send(message_of(alert(), one, deployment(), url), None, False)
+    WebhookSender(one).send(message_of(alert(), one, deployment(), url, TAXA), None, False)
 
 
 def hook(receiver: Receiver, folder: Path, **changes: Any) -> Channel:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.paths import ROOT
-from tests.unit.processors.delivery.examples import SECRET, alert, channel, secret_file
+from tests.unit.processors.delivery.examples import SECRET, TAXA, alert, channel, secret_file
 from uncia.processors.delivery.failures import RefusedForGood
 from uncia.processors.delivery.message import message_of
 from uncia.processors.delivery.webhook import WebhookSender
@@ -26,7 +26,7 @@ def test_the_example_prints_genuine_alerts_alone(tmp_path: Path) -> None:
     try:
         port = program.stdout.readline().split()[-1]
         one = channel(address=f"http://127.0.0.1:{port}/", secret_file=secret_file(tmp_path))
-        message = message_of(alert(), one, None, None)
+        message = message_of(alert(), one, None, None, TAXA)
         WebhookSender(one).send(message, None, False)
         assert program.stdout.readline() == f"raised {message.sentence}\n"
         secret_file(tmp_path, "whsec_" + "A" * 44)
