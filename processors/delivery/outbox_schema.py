@@ -5,6 +5,7 @@ from pathlib import Path
 
 from uncia.errors import UnciaError
 from uncia.storage.durable import sync_folder
+from uncia.storage.sqlite_file import DatabaseNotUsable, NotUsable, SqliteKind
 
 __all__ = ["OutboxRefused", "open_outbox_file"]
 
@@ -42,6 +43,7 @@ CREATE TABLE alerts (
 CREATE INDEX alerts_by_alert ON alerts (alert_id);
 CREATE INDEX alerts_by_touch ON alerts (channel, touched);
 """
+_KIND = SqliteKind(APPLICATION_ID, SCHEMA_VERSION, {0: _SCHEMA})
 
 
 class OutboxRefused(UnciaError):
@@ -64,36 +66,14 @@ def open_outbox_file(path: Path, *, create: bool = True) -> sqlite3.Connection:
         path.touch(mode=0o600)
         sync_folder(path.parent)
     try:
-        database = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=10)
-    except sqlite3.Error as error:
-        raise OutboxRefused(f"the outbox {path} cannot be opened: {error}") from error
-    try:
-        _check(database, path)
-        database.execute("PRAGMA journal_mode = WAL")
-        database.execute("PRAGMA synchronous = FULL")
-        if database.execute("PRAGMA user_version").fetchone()[0] == 0:
-            database.executescript(
-                f"BEGIN IMMEDIATE; {_SCHEMA} PRAGMA application_id = {APPLICATION_ID};"
-                f" PRAGMA user_version = {SCHEMA_VERSION}; COMMIT;"
-            )
-    except sqlite3.Error as error:
-        database.close()
-        raise OutboxRefused(f"the outbox {path} cannot be used: {error}") from error
-    except OutboxRefused:
-        database.close()
-        raise
-    database.row_factory = sqlite3.Row
-    return database
-
-
-def _check(database: sqlite3.Connection, path: Path) -> None:
-    application = database.execute("PRAGMA application_id").fetchone()[0]
-    version = database.execute("PRAGMA user_version").fetchone()[0]
-    tables = database.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
-    if application != APPLICATION_ID and (application or version or tables):
-        raise OutboxRefused(f"{path} is the database of another program: set UNCIA_DELIVERY_DATABASE to another file")
-    if version > SCHEMA_VERSION:
-        raise OutboxRefused(
-            f"{path} was written by a newer Uncia (schema {version}; this one reads {SCHEMA_VERSION}): update Uncia. "
-            "Nothing in it was changed"
-        )
+        return _KIND.open(path)
+    except DatabaseNotUsable as refusal:
+        texts = {
+            NotUsable.NOT_OPENED: f"the outbox {path} cannot be opened: {refusal.detail}",
+            NotUsable.FAILED: f"the outbox {path} cannot be used: {refusal.detail}",
+            NotUsable.OF_ANOTHER_PROGRAM: f"{path} is the database of another program: set UNCIA_DELIVERY_DATABASE to "
+            "another file",
+            NotUsable.NEWER: f"{path} was written by a newer Uncia (schema {refusal.detail}; this one reads "
+            f"{SCHEMA_VERSION}): update Uncia. Nothing in it was changed",
+        }
+        raise OutboxRefused(texts[refusal.reason]) from refusal

@@ -13,6 +13,7 @@ from filelock import FileLock, Timeout
 from uncia.errors import UnciaError
 from uncia.storage.durable import sync_folder
 from uncia.storage.process_lock import process_lock
+from uncia.storage.sqlite_file import DatabaseNotUsable, NotUsable, SqliteKind
 
 APPLICATION_ID = 0x554E4341  # "UNCA"
 _SCHEMA_VERSION = 3
@@ -72,8 +73,7 @@ ALTER TABLE files ADD COLUMN image_digest TEXT;
 ALTER TABLE files ADD COLUMN capture_identity TEXT;
 CREATE INDEX files_by_key ON files (key);
 """
-_UPGRADES = {0: _SCHEMA + _FACTS, 1: _FROM_1, 2: _FROM_2}
-"""SQL from each earlier version of the schema to the present one; 0 is an empty file."""
+_KIND = SqliteKind(APPLICATION_ID, _SCHEMA_VERSION, {0: _SCHEMA + _FACTS, 1: _FROM_1, 2: _FROM_2})
 
 
 class SpoolError(UnciaError):
@@ -105,28 +105,9 @@ def lock_spool(path: Path) -> FileLock:
 def open_database(path: Path) -> sqlite3.Connection:
     """Open the database, creating or upgrading it. Raises `SpoolError` for a file that is not a spool."""
     try:
-        database = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=10)
-    except sqlite3.Error as error:
-        raise SpoolError(f"cannot open {path} ({error}): give another file with --spool") from error
-    try:
-        check_schema(database, path)
-        database.execute("PRAGMA journal_mode = WAL")
-        database.execute("PRAGMA synchronous = FULL")
-        version = database.execute("PRAGMA user_version").fetchone()[0]
-        if version < _SCHEMA_VERSION:
-            database.executescript(
-                f"BEGIN IMMEDIATE; {_UPGRADES[version]}"
-                f" PRAGMA application_id = {APPLICATION_ID}; PRAGMA user_version = {_SCHEMA_VERSION}; COMMIT;"
-            )
-            sync_folder(path.parent)
-    except sqlite3.Error as error:
-        database.close()
-        raise SpoolError(f"cannot use {path} ({error}): give another file with --spool") from error
-    except SpoolError:
-        database.close()
-        raise
-    database.row_factory = sqlite3.Row
-    return database
+        return _KIND.open(path)
+    except DatabaseNotUsable as refusal:
+        raise _spool_error(refusal, path) from refusal
 
 
 def create_folder_durably(folder: Path) -> None:
@@ -142,13 +123,18 @@ def create_folder_durably(folder: Path) -> None:
 
 def check_schema(database: sqlite3.Connection, path: Path) -> None:
     """Raises `SpoolError` unless the file is empty or a spool that this version can read."""
-    application = database.execute("PRAGMA application_id").fetchone()[0]
-    version = database.execute("PRAGMA user_version").fetchone()[0]
-    tables = database.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
-    if application != APPLICATION_ID and (application or version or tables):
-        raise SpoolError(f"{path} is the database of another program: give another file with --spool")
-    if version > _SCHEMA_VERSION:
-        raise SpoolError(
-            f"{path} was written by a newer Uncia (schema {version}; this one reads {_SCHEMA_VERSION}): update Uncia, "
-            "or give another file with --spool. Nothing in it was changed"
-        )
+    try:
+        _KIND.check(database)
+    except DatabaseNotUsable as refusal:
+        raise _spool_error(refusal, path) from refusal
+
+
+def _spool_error(refusal: DatabaseNotUsable, path: Path) -> SpoolError:
+    texts = {
+        NotUsable.NOT_OPENED: f"cannot open {path} ({refusal.detail}): give another file with --spool",
+        NotUsable.FAILED: f"cannot use {path} ({refusal.detail}): give another file with --spool",
+        NotUsable.OF_ANOTHER_PROGRAM: f"{path} is the database of another program: give another file with --spool",
+        NotUsable.NEWER: f"{path} was written by a newer Uncia (schema {refusal.detail}; this one reads "
+        f"{_SCHEMA_VERSION}): update Uncia, or give another file with --spool. Nothing in it was changed",
+    }
+    return SpoolError(texts[refusal.reason])
