@@ -106,74 +106,50 @@ def _issue_for_station(identity: Identity, output: Path | None, *, network: bool
     _deliver(variables, identity, output, as_json=as_json)
 
 
-@issue_app.command("subscriber")
-def subscriber(
-    name: _PersonName,
-    output: _Output = None,
-    network: _Network = False,
-    cafile: _Cafile = _CAFILE,
-    as_json: bool = _JSON,
-) -> None:
+def _person_command(role: Role, what: str) -> None:
+    """Add the command that issues a key of a role; `what`: its help."""
+
+    @issue_app.command(role.value, help=what)
+    def issue_to_person(
+        name: _PersonName,
+        output: _Output = None,
+        network: _Network = False,
+        cafile: _Cafile = _CAFILE,
+        as_json: bool = _JSON,
+    ) -> None:
+        _issue_to_person(role, name, output, network=network, cafile=cafile, as_json=as_json)
+
+
+_person_command(
+    Role.SUBSCRIBER,
     """Print the settings of a program that subscribes to the results, and may do nothing else.
 
     It reads verdicts, crops, explanations and assessments of clocks, and no positions. Its consumer groups begin with
     `subscriber-NAME`. The same key is printed again until it is revoked.
-    """
-    _issue_to_person(Role.SUBSCRIBER, name, output, network=network, cafile=cafile, as_json=as_json)
-
-
-@issue_app.command("public")
-def public(
-    name: _PersonName,
-    output: _Output = None,
-    network: _Network = False,
-    cafile: _Cafile = _CAFILE,
-    as_json: bool = _JSON,
-) -> None:
-    """Print the settings of a program that reads the public tier (docs/public_tier.md), and may do nothing else."""
-    _issue_to_person(Role.PUBLIC, name, output, network=network, cafile=cafile, as_json=as_json)
-
-
-@issue_app.command("ranger")
-def ranger(
-    name: _PersonName,
-    output: _Output = None,
-    network: _Network = False,
-    cafile: _Cafile = _CAFILE,
-    as_json: bool = _JSON,
-) -> None:
-    """Print the settings of a person in the field, who reads what subscribers read, and exact positions of cameras."""
-    _issue_to_person(Role.RANGER, name, output, network=network, cafile=cafile, as_json=as_json)
-
-
-@issue_app.command("exporter")
-def exporter(
-    name: _PersonName,
-    output: _Output = None,
-    network: _Network = False,
-    cafile: _Cafile = _CAFILE,
-    as_json: bool = _JSON,
-) -> None:
+    """,
+)
+_person_command(
+    Role.PUBLIC,
+    "Print the settings of a program that reads the public tier (docs/public_tier.md), and may do nothing else.",
+)
+_person_command(
+    Role.RANGER,
+    "Print the settings of a person in the field, who reads what subscribers read, and exact positions of cameras.",
+)
+_person_command(
+    Role.EXPORTER,
     """Print the settings of a program that copies the catalogue elsewhere.
 
     It reads all that the catalogue reads, exact positions included, and all objects of the store; it writes nothing.
-    """
-    _issue_to_person(Role.EXPORTER, name, output, network=network, cafile=cafile, as_json=as_json)
-
-
-@issue_app.command("operator")
-def operator(
-    name: _PersonName,
-    output: _Output = None,
-    network: _Network = False,
-    cafile: _Cafile = _CAFILE,
-    as_json: bool = _JSON,
-) -> None:
+    """,
+)
+_person_command(
+    Role.OPERATOR,
     """Print the settings of a further person who runs Uncia, with the rights of the key in `stack.env`.
 
     Persons with keys of their own can be distinguished in the logs, and lose theirs without a change for the others.
-    """
-    _issue_to_person(Role.OPERATOR, name, output, network=network, cafile=cafile, as_json=as_json)
+    """,
+)
 
 
 def _issue_to_person(role: Role, name: str, output: Path | None, *, network: bool, cafile: Path, as_json: bool) -> None:
