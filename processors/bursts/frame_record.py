@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from uncia.camtrap.hidden_people import STORED_BOXES
+from uncia.camtrap.hidden_people import STORED_BOXES, keep_persons_first
 from uncia.errors import PermanentError
 from uncia.events import (
     BurstFrame,
@@ -338,12 +338,9 @@ def stored_boxes(topic: str, result: DetectionResult) -> tuple[StoredBox, ...]:
     """
     usable = [detection for detection in result.detections if is_box(detection.box)]
     usable.sort(key=lambda detection: (-detection.score, detection.category, detection.box))
-    # A person among many animals must not be forgotten: the box hides the person from those who need not see people.
-    kept = sorted(usable, key=lambda detection: detection.category is not DetectionCategory.PERSON)[:MAX_BOXES]
-    kept.sort(key=usable.index)
     vectors = 0
     boxes = []
-    for detection in kept:
+    for detection in keep_persons_first(usable):
         evidence = None
         if detection.classes is not None and result.label_set and vectors < MAX_CROP_VECTORS:
             try:

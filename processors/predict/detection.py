@@ -7,12 +7,13 @@ from datetime import datetime
 import numpy as np
 
 from uncia import ids
+from uncia.camtrap.hidden_people import STORED_BOXES, keep_persons_first
 from uncia.events import ClassVector, Detection, DetectionCategory, DetectionResult
 from uncia.events.values import Box
 from uncia.serving.detector_card import DetectorCard
 from uncia.serving.detector_client import DetectorOutput
 
-MAX_DETECTIONS = 10
+MAX_DETECTIONS = STORED_BOXES
 """Boxes of a photograph that are published."""
 
 MAX_CLASSIFIED = 3
@@ -59,9 +60,6 @@ class DetectionBuilder:
             for box, score, category in rows
             if score >= self._card.threshold and score > 0 and box[2] > 0 and box[3] > 0
         ]
-        # Persons first where not all are kept: the box hides a person from those who need not see people.
-        found.sort(key=lambda detection: (detection.category is not DetectionCategory.PERSON, -detection.score))
-        del found[MAX_DETECTIONS:]
         found.sort(key=lambda detection: -detection.score)
         return DetectionResult(
             model=self._card.model,
@@ -70,7 +68,7 @@ class DetectionBuilder:
             asked_at=asked_at,
             inference_ms=round(output.inference_ms, 3),
             categories=tuple(DetectionCategory(category) for category in self._card.categories),
-            detections=tuple(found),
+            detections=tuple(keep_persons_first(found)),
         )
 
     def _category(self, index: int) -> DetectionCategory:

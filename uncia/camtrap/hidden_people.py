@@ -2,19 +2,28 @@
 
 A burst shows a person if anything says so: its verdict (provisional ones too) or its review, a frame, or a box of a
 person at or above `UNCIA_PERSON_THRESHOLD` in the prediction of any of its photographs. A person in one frame hides
-something of all frames of the burst, since a detector that finds somebody in one frame may miss them in the next.
+something of all frames of the burst, since a detector that finds a person in one frame may miss them in the next.
 
 A review adds to this and takes nothing away: an error leaves an animal blurred, and shows no person.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from uncia.events.bursts import BurstCategory, BurstFrame, BurstResolved
-from uncia.events.detections import DetectionCategory
+from uncia.events.detections import Detection, DetectionCategory
 from uncia.events.values import Box
 
-__all__ = ["PERSON_TAXON", "STORED_BOXES", "BurstEvidence", "HiddenPeople", "PersonBox", "evidence_of", "hidden_people"]
+__all__ = [
+    "PERSON_TAXON",
+    "STORED_BOXES",
+    "BurstEvidence",
+    "HiddenPeople",
+    "PersonBox",
+    "evidence_of",
+    "hidden_people",
+    "keep_persons_first",
+]
 
 PERSON_TAXON = "Homo sapiens"
 
@@ -52,12 +61,21 @@ STORED_BOXES = 10
 """Boxes of a photograph that events and states keep, those of persons before others."""
 
 
+def keep_persons_first(found: Sequence[Detection]) -> list[Detection]:
+    """At most `STORED_BOXES` of some detections, in their order: those of persons, then the first of the others.
+
+    A person among many animals must not be left out: the box hides the person from those who need not see people.
+    """
+    numbers = sorted(range(len(found)), key=lambda number: found[number].category is not DetectionCategory.PERSON)
+    return [found[number] for number in sorted(numbers[:STORED_BOXES])]
+
+
 @dataclass(frozen=True)
 class HiddenPeople:
     """What of one photograph is hidden."""
 
     boxes: tuple[Box, ...]
-    """Blurred, with a margin. Empty: nobody knows where the person is, and all of the photograph is withheld."""
+    """Blurred, with a margin. Empty: it is not known where the person is, and all of the photograph is withheld."""
 
     @property
     def withheld(self) -> bool:

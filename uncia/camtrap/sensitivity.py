@@ -10,7 +10,7 @@ import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from uncia.events import DeploymentChanged, FormerSensitivity, Sensitivity
+from uncia.events import DeploymentChanged, FormerSensitivity, Sensitivity, strictest
 
 __all__ = [
     "PublicPosition",
@@ -28,8 +28,6 @@ _CELL = {Sensitivity.LOW: 1_000, Sensitivity.MEDIUM: 100, Sensitivity.HIGH: 10}
 _METRES_PER_DEGREE = 111_700
 """Of latitude, at the poles, where it is longest. A degree of longitude is shorter everywhere."""
 
-_ORDER = {level: rank for rank, level in enumerate(Sensitivity)}
-
 
 @dataclass(frozen=True, slots=True)
 class PublicPosition:
@@ -41,11 +39,6 @@ class PublicPosition:
     """Radius in metres of a circle that contains the camera; None: unknown."""
     precision: float | None
     """Degrees to which it was rounded; None: it is exact."""
-
-
-def strictest(levels: Iterable[Sensitivity], default: Sensitivity = Sensitivity.NONE) -> Sensitivity:
-    """The most secret of several levels, such as those of a deployment and of a taxon; `default`: there is none."""
-    return max(levels, key=_ORDER.__getitem__, default=default)
 
 
 def level_named(name: str | None) -> Sensitivity:

@@ -24,6 +24,7 @@ from uncia.events.deployments import (
     Sensitivity,
     deployment_key,
     former_word,
+    strictest,
 )
 from uncia.events.detections import BoxSource, CropPublished, Detection, DetectionCategory, DetectionResult
 from uncia.events.explanations import (
@@ -138,4 +139,5 @@ __all__ = [
     "Trigger",
     "deployment_key",
     "former_word",
+    "strictest",
 ]

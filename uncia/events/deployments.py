@@ -1,5 +1,6 @@
 """Deployments of cameras, as defined by Camtrap DP (https://camtrap-dp.tdwg.org/data/)."""
 
+from collections.abc import Iterable
 from datetime import datetime, timedelta, timezone
 from enum import StrEnum
 from typing import Annotated, Any, ClassVar, Self
@@ -22,6 +23,14 @@ class Sensitivity(StrEnum):
     MEDIUM = "medium"
     HIGH = "high"
     EXTREME = "extreme"
+
+
+_ORDER = {level: rank for rank, level in enumerate(Sensitivity)}
+
+
+def strictest(levels: Iterable[Sensitivity], default: Sensitivity = Sensitivity.NONE) -> Sensitivity:
+    """The most secret of several levels, such as those of a deployment and of a taxon; `default`: there is none."""
+    return max(levels, key=_ORDER.__getitem__, default=default)
 
 
 class FormerSensitivity(StrEnum):
@@ -149,8 +158,7 @@ class DeploymentChanged(Event):
         stated = self.coordinate_sensitivity
         if stated is not None and former_word(stated) is self.sensitivity:
             return stated
-        levels = list(Sensitivity)
-        return max((self.sensitivity.level, stated or Sensitivity.NONE), key=levels.index)
+        return strictest((self.sensitivity.level, stated or Sensitivity.NONE))
 
 
 def former_word(level: Sensitivity) -> FormerSensitivity:
