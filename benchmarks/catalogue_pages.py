@@ -78,6 +78,15 @@ def measure_pages(
     return found, built_s
 
 
+def viewer_token(config: Settings) -> str:
+    """A token of a new account that sees all stations, for the dashboard of these settings."""
+    services = open_services(config)
+    account = services.accounts.create("viewer", None, Role.VIEWER)
+    secret = services.accounts.create_token(account.id, "benchmark")
+    services.close()
+    return secret
+
+
 def _wait_for_columns(services: Services) -> float:
     began = time.monotonic()
     while time.monotonic() - began < _BUILD_LIMIT_S:

@@ -23,14 +23,12 @@ import psutil
 import typer
 from sqlalchemy import make_url
 
-from benchmarks.catalogue_pages import dashboard_settings
+from benchmarks.catalogue_pages import dashboard_settings, viewer_token
 from benchmarks.figures import percentile
 from tests.unit.dashboard.catalogue.catalogue_data import Log, ProjectEvents, fill_catalogue
 from tests.unit.dashboard.web.running_server import environment_of
 from uncia.dashboard.catalogue.database import open_database
 from uncia.dashboard.catalogue.store import CatalogueStore
-from uncia.dashboard.web.accounts.roles import Role
-from uncia.dashboard.web.server import open_services
 from uncia.events import BurstResolved
 from uncia.settings import Settings
 
@@ -69,7 +67,7 @@ def main(
         fill_catalogue(engine, events)
         # Of several changes of one burst in a quarter of a second, viewers get the last.
         bursts = list({event.burst_id: event for event in events if isinstance(event, BurstResolved)}.values())
-        token = _token(config)
+        token = viewer_token(config)
         with _dashboard(config, core) as (process, port):
             arrivals = asyncio.run(_watch(port, token, viewers, bursts, CatalogueStore(engine), rate, seconds, process))
         engine.dispose()
@@ -90,14 +88,6 @@ def main(
             }
         )
     )
-
-
-def _token(config: Settings) -> str:
-    services = open_services(config)
-    account = services.accounts.create("viewer", None, Role.VIEWER)
-    secret = services.accounts.create_token(account.id, "benchmark")
-    services.close()
-    return secret
 
 
 @contextmanager

@@ -17,14 +17,13 @@ from typing import Annotated
 import httpx2
 import typer
 
+from benchmarks.catalogue_pages import viewer_token
 from benchmarks.figures import percentile
 from benchmarks.photographs import Photographs
 from benchmarks.upload_plan import BURST, PlannedUpload
 from benchmarks.uploads import Uploader
 from tests.recovery.running_stack import running_stack
 from tests.waiting import wait_until
-from uncia.dashboard.web.accounts.roles import Role
-from uncia.dashboard.web.server import open_services
 from uncia.events import BurstResolved
 from uncia.kafka.broker import read_topics
 from uncia.settings import Settings
@@ -67,10 +66,7 @@ class Screens:
                 self.sent[burst.burst_id, burst.revision] = message.timestamp_ms / 1000
 
     def _view(self) -> None:
-        services = open_services(self._settings)
-        account = services.accounts.create("screen", None, Role.VIEWER)
-        token = services.accounts.create_token(account.id, "benchmark")
-        services.close()
+        token = viewer_token(self._settings)
         address = f"http://127.0.0.1:{self._settings.dashboard_port}/live/stream"
         with (
             httpx2.Client(headers={"authorization": f"Bearer {token}"}, timeout=None) as http,

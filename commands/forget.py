@@ -157,7 +157,7 @@ def _time(text: str | None, option: str, *, end: bool = False) -> datetime | Non
 
 
 def _plan(engine: Engine, config: Settings, choice: Choice, what: str) -> ForgetPlan:
-    """What the choice means. Raises `UnciaError` for photographs and cameras that nobody knows."""
+    """What the choice means. Raises `UnciaError` for photographs and cameras that are not in the catalogue."""
     now = datetime.now(UTC)
     with engine.begin() as connection:
         if choice.camera is not None and choice.camera not in (known := known_cameras(connection)):
@@ -240,7 +240,7 @@ def _carry_out(
 
 
 def _clear_thumbnails(config: Settings) -> None:
-    """Empty the dashboard's cache, whose files cannot be told apart; pages fill it again."""
+    """Empty the dashboard's cache, whose files name no photograph; pages fill it again."""
     from uncia.dashboard.web.server import dashboard_dir
 
     for path in (dashboard_dir(config) / "thumbnails").glob("??/*"):

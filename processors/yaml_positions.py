@@ -25,6 +25,7 @@ __all__ = [
     "names",
     "one_of",
     "read_text",
+    "refuse_emptied",
     "sequence",
     "switch",
     "text",
@@ -74,6 +75,15 @@ def read_text(path: Path, what: str, most_bytes: int) -> str:
     except UnicodeDecodeError as error:
         line = data[: error.start].count(b"\n") + 1
         raise FileMistakes(str(path), [Mistake(line, 1, "the file is not UTF-8")]) from error
+
+
+def refuse_emptied(path: Path) -> None:
+    """Raises `SettingsError` for a file without content, which an editor leaves before it writes the new one."""
+    try:
+        if not path.read_bytes().strip():
+            raise SettingsError(f"{path} is empty")
+    except OSError as error:
+        raise SettingsError(str(error)) from error
 
 
 class Wrong(Exception):

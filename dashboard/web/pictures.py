@@ -1,6 +1,7 @@
 """Pictures of photographs, crops and heat maps, scaled for a page, without metadata, and cached.
 
-Persons are blurred for accounts that may not see them: `photograph` is told what to hide, and keeps both copies apart.
+Persons are blurred for accounts that may not see them: `photograph` takes what is to be
+hidden, and keeps both copies apart.
 """
 
 import hashlib
@@ -61,7 +62,7 @@ class PictureService:
     def photograph(self, assessed: AssessedContent, size: PictureSize, hidden: HiddenPeople | None = None) -> bytes:
         """A JPEG of the assessed content: never of what replaced it under the same key.
 
-        With `hidden`, persons are blurred; a photograph in which nobody knows where they are is withheld.
+        With `hidden`, persons are blurred; a photograph in which their place is unknown is withheld.
         """
         if hidden is not None and hidden.withheld:
             raise NoPicture(TEXT["picture.person"])

@@ -35,7 +35,9 @@ from uncia.processors.faust_runtime.batches import process_batches
 from uncia.processors.faust_runtime.consumer import start_positions
 from uncia.processors.faust_runtime.delivery import send
 from uncia.processors.faust_runtime.state_table import StateTable
+from uncia.processors.yaml_positions import refuse_emptied
 from uncia.settings import Settings
+from uncia.storage.file_stamp import file_stamp
 from uncia.topics import ALERT_RAISED, BURST_RESOLVED, CLOCK_TICKED, IMAGE_PREDICTED, STATUS_REPORTED
 
 BATCH = 256
@@ -180,12 +182,12 @@ class WatchedRules:
         if (stamp := self._stamp()) != self._seen:
             self._seen = stamp
             try:
-                # An editor empties a file before it writes it; to remove all rules, write `rules: []`.
-                if self._path is not None and not self._path.read_bytes().strip():
-                    raise SettingsError(f"{self._path} is empty")
+                # To remove all rules, write `rules: []`.
+                if self._path is not None:
+                    refuse_emptied(self._path)
                 self._index = self._read()
                 log.info("alert_rules_read", rules=len(self._index.rules))
-            except (OSError, SettingsError) as error:
+            except SettingsError as error:
                 log.error("alert_rules_not_read", error=str(error))
         return self._index
 
@@ -198,11 +200,7 @@ class WatchedRules:
         return RuleIndex(found.rules, self._taxonomy)
 
     def _stamp(self) -> tuple[int, int, int] | None:
-        try:
-            status = self._path.stat() if self._path else None
-        except OSError:
-            return None
-        return (status.st_mtime_ns, status.st_size, status.st_ino) if status else None
+        return file_stamp(self._path) if self._path else None
 
 
 def create(settings: Settings) -> WorkerApp:

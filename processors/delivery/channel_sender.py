@@ -63,11 +63,11 @@ class RetrySchedule:
 
     def failed(self, alert_id: str, attempts: int, failure: SendFailed, now: float) -> None:
         """Note a failed attempt; `attempts`: of this message, this one included."""
-        asked = failure.retry_after_s or 0.0
-        self._alert_from[alert_id] = now + max(asked, self._backoff.delay_s(attempts))
+        wanted_s = failure.retry_after_s or 0.0
+        self._alert_from[alert_id] = now + max(wanted_s, self._backoff.delay_s(attempts))
         if failure.busy:
             self._failures += 1
-            self._channel_from = now + max(asked, self._backoff.delay_s(self._failures))
+            self._channel_from = now + max(wanted_s, self._backoff.delay_s(self._failures))
 
 
 class RateLimit:

@@ -1,4 +1,4 @@
-"""What a channel is told of an alert: only what it may know. Pure."""
+"""What a channel receives of an alert: only what it may know. Pure."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -135,13 +135,9 @@ def message_of(
         station=_one_line(alert.station),
         camera=_one_line(alert.camera),
         sentence=_one_line(alert.summary),
-        # An alert without bursts is not written; a reader must not fail at one.
-        started_at=min((one.started_at for one in shown), default=alert.raised_at).replace(tzinfo=zone)
-        if shown
-        else alert.raised_at,
-        ended_at=max((one.ended_at for one in shown), default=alert.raised_at).replace(tzinfo=zone)
-        if shown
-        else alert.raised_at,
+        # An alert about silence has no bursts.
+        started_at=min(one.started_at for one in shown).replace(tzinfo=zone) if shown else alert.raised_at,
+        ended_at=max(one.ended_at for one in shown).replace(tzinfo=zone) if shown else alert.raised_at,
         raised_at=alert.raised_at,
         updated_at=alert.updated_at,
         category=best.category.value if best is not None and best.category is not None else None,

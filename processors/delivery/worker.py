@@ -23,7 +23,9 @@ from uncia.processors.delivery.channels import Channel, route, unknown_names
 from uncia.processors.delivery.message import AlertMessage, message_of
 from uncia.processors.delivery.outbox import Outbox, PartitionOffset, Place, Queued
 from uncia.processors.delivery.senders import Sender, sender_of
+from uncia.processors.yaml_positions import refuse_emptied
 from uncia.settings import Settings, stack_dir
+from uncia.storage.file_stamp import file_stamp
 from uncia.storage.process_lock import exclusive
 from uncia.telemetry import mark_ready
 from uncia.topics import ALERT_RAISED
@@ -103,23 +105,22 @@ class _Team:
         self.deployments = Deployments()
         self._senders: dict[str, ChannelSender] = {}
         self.channels: dict[str, Channel] = {}
-        self._seen = self._polled = self._stamp()
+        self._seen = self._polled = file_stamp(file)
         self._replace()
 
     def refresh(self) -> None:
         """Take over the file where it changed. A mistake in a later version leaves the earlier one in force."""
-        stamp, before = self._stamp(), self._polled
+        stamp, before = file_stamp(self._file), self._polled
         self._polled = stamp
         # A file that is being written differs between two polls.
         if stamp != self._seen and stamp == before:
             self._seen = stamp
             try:
-                # An editor empties a file before it writes it; to remove all channels, write `channels: []`.
-                if not self._file.read_bytes().strip():
-                    raise SettingsError(f"{self._file} is empty")
+                # To remove all channels, write `channels: []`.
+                refuse_emptied(self._file)
                 self._replace()
                 log.info("channels_read", channels=len(self.channels))
-            except (OSError, SettingsError) as error:
+            except SettingsError as error:
                 log.error("channels_not_read", error=str(error))
 
     def start(self) -> None:
@@ -161,13 +162,6 @@ class _Team:
             sender.join(2 * sender.channel.timeout_s)
             del self._senders[sender.channel.name]
         self.channels = channels
-
-    def _stamp(self) -> tuple[int, int, int] | None:
-        try:
-            status = self._file.stat()
-        except OSError:
-            return None
-        return status.st_mtime_ns, status.st_size, status.st_ino
 
 
 def _follow(settings: Settings, outbox: Outbox, team: _Team, stop: threading.Event) -> None:

@@ -123,7 +123,7 @@ def removable_bursts(planned: Iterable[str], newest: Mapping[str, BurstResolved]
     A burst that loses its first photograph gets another id, so that one that loses all of them leaves a chain of
     superseded ids. All of a chain may go that begins with a planned burst and ends with one without photographs, or
     with a key that was removed by a run that was killed. The end goes first: otherwise a killed run would leave the
-    rest of a chain whose beginning nobody finds.
+    rest of a chain whose beginning cannot be found any more.
     """
     found: dict[str, None] = {}
     for burst_id in planned:

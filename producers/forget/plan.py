@@ -1,6 +1,6 @@
 """What is to be forgotten: a plan that is written before anything is removed, so that a kill loses none of it.
 
-Once a photograph is forgotten, the catalogue no longer knows what was in it: whoever searched again after a kill would
+Once a photograph is forgotten, the catalogue no longer knows what was in it: a search after a kill would
 not find what is left. A run completes the plans of earlier ones first, and each step of a plan may be repeated.
 """
 

@@ -9,7 +9,7 @@ Kept are the pixels, exactly: encoding an original anew would lose detail by whi
 orientation remains as an EXIF block that has this one tag, because boxes refer to the pixels as they are stored.
 
 What cannot be removed so is what is in the pixels, such as a strip with coordinates that a camera prints into them, and
-what somebody hid in the compressed data itself.
+what is hidden in the compressed data itself.
 
 The work is linear in the size of the file, and the number of parts is limited: a file can contain anything.
 """
@@ -54,7 +54,7 @@ _WEBP_ALPHA = 0x10
 
 
 class MetadataNotRemovable(PermanentError):
-    """The picture is of another format, or so damaged that its parts cannot be told apart: it stays where it is."""
+    """The picture is of another format, or so damaged that its parts cannot be distinguished: it stays where it is."""
 
     def __init__(self, message: str) -> None:
         super().__init__("metadata-not-removable", f"metadata cannot be removed: {message}")

@@ -6,7 +6,7 @@ from fastapi import APIRouter, Form, Query, Response
 from fastapi.responses import RedirectResponse
 from pydantic import BaseModel
 
-from uncia.dashboard.catalogue.rows import Facets
+from uncia.dashboard.catalogue.rows import Facets, RangeCounts
 from uncia.dashboard.web.accounts.views import SavedView
 from uncia.dashboard.web.burst_query import BurstQuery
 from uncia.dashboard.web.burst_view import BurstView, burst_view
@@ -33,18 +33,19 @@ class BrowsePage(BaseModel):
 
     def date_choices(self) -> list[RangeChoice]:
         """Links for the page; none where ranges are not counted."""
-        ranges = self.facets and self.facets.ranges
-        return date_choices(self.query, ranges) if ranges else []
+        return date_choices(self.query, self._ranges) if self._ranges else []
 
     def hour_choices(self) -> list[RangeChoice]:
         """Likewise."""
-        ranges = self.facets and self.facets.ranges
-        return hour_choices(self.query, ranges) if ranges else []
+        return hour_choices(self.query, self._ranges) if self._ranges else []
 
     def confidence_choices(self) -> list[RangeChoice]:
         """Likewise."""
-        ranges = self.facets and self.facets.ranges
-        return confidence_choices(self.query, ranges) if ranges else []
+        return confidence_choices(self.query, self._ranges) if self._ranges else []
+
+    @property
+    def _ranges(self) -> RangeCounts | None:
+        return self.facets.ranges if self.facets else None
 
 
 @page(router, "/browse", "browse.html.j2", fragment="browse_part.html.j2")

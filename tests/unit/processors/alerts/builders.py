@@ -1,10 +1,12 @@
 """Bursts and rules of the tests."""
 
+from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from uncia.camtrap.taxonomy import Taxonomy
 from uncia.events import (
+    AlertRaised,
     BurstCategory,
     BurstResolved,
     BurstReview,
@@ -13,6 +15,7 @@ from uncia.events import (
     TaxonVerdict,
     Trigger,
 )
+from uncia.processors.alerts.grouping import CameraAlerts, apply
 from uncia.processors.alerts.rule_index import RuleIndex
 from uncia.processors.alerts.rules import Rule
 
@@ -55,6 +58,18 @@ def reviewed(decision: ReviewDecision, category: BurstCategory | None = None, ta
     return BurstReview(
         review_id="r1", reviewer="ann", decision=decision.value, category=category, taxon=taxon, reviewed_at=NOW
     )
+
+
+def replayed(
+    events: Iterable[BurstResolved], index: RuleIndex
+) -> tuple[dict[str, list[AlertRaised]], dict[str, BurstResolved]]:
+    """The alerts of each rule after some events, and the newest event of each burst."""
+    state, newest = CameraAlerts(), {}
+    for event in events:
+        apply(state, event, index, NOW)
+        newest[event.burst_id] = event
+    alerts = {rule.name: [one for one in state.alerts.values() if one.rule == rule.name] for rule in index.rules}
+    return alerts, newest
 
 
 def rules(*given: Rule) -> RuleIndex:

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.unit.processors.alerts.builders import LEOPARD, NOW, burst, reviewed, rules
+from tests.unit.processors.alerts.builders import LEOPARD, NOW, burst, replayed, reviewed, rules
 from uncia.events import AlertRaised, AlertState, BurstCategory, BurstResolved, BurstStatus, ReviewDecision
 from uncia.processors.alerts.grouping import KEPT, MOST_ALERTS, MOST_BURSTS, CameraAlerts, apply
 from uncia.processors.alerts.rule_index import RuleIndex
@@ -161,15 +161,11 @@ SEVERAL = rules(RULE, Rule("early", taxa=("Felidae",), provisional=True), Rule("
 def test_the_matching_bursts_of_the_alerts_are_those_that_match_by_their_newest_revision(
     changes: list[tuple[int, str | None, BurstStatus]],
 ) -> None:
-    state, newest = CameraAlerts(), {}
-    for event in history(changes):
-        apply(state, event, SEVERAL, NOW)
-        newest[event.burst_id] = event
+    alerts, newest = replayed(history(changes), SEVERAL)
     for rule in SEVERAL.rules:
         wanted = sorted(name for name, one in newest.items() if match(rule, one, SEVERAL.shown(one)))
-        alerts = [alert for alert in state.alerts.values() if alert.rule == rule.name]
-        assert sorted(one.burst_id for alert in alerts for one in alert.matching) == wanted
-        assert all((alert.state is AlertState.WITHDRAWN) == (not alert.matching) for alert in alerts)
+        assert sorted(one.burst_id for alert in alerts[rule.name] for one in alert.matching) == wanted
+        assert all((alert.state is AlertState.WITHDRAWN) == (not alert.matching) for alert in alerts[rule.name])
 
 
 @given(CHANGES)

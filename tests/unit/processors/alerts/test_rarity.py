@@ -7,7 +7,7 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.unit.processors.alerts.builders import LEOPARD, NOW, burst, reviewed, rules
+from tests.unit.processors.alerts.builders import LEOPARD, NOW, burst, replayed, reviewed, rules
 from uncia.events import AlertCause, AlertRaised, AlertState, BurstCategory, BurstResolved, BurstStatus, ReviewDecision
 from uncia.processors.alerts.grouping import CameraAlerts, apply
 from uncia.processors.alerts.rarity import MOST_SIGHTINGS, MOST_SUBJECTS
@@ -189,13 +189,9 @@ def expected(rule: Rule, newest: dict[str, BurstResolved]) -> list[str]:
 def test_the_bursts_of_the_alerts_are_the_rare_ones_by_their_newest_revisions(
     changes: list[tuple[int, str | None, BurstStatus]],
 ) -> None:
-    state, newest = CameraAlerts(), {}
-    for event in history(changes):
-        apply(state, event, SEVERAL, NOW)
-        newest[event.burst_id] = event
+    alerts, newest = replayed(history(changes), SEVERAL)
     for rule in SEVERAL.rules:
-        alerts = [alert for alert in state.alerts.values() if alert.rule == rule.name]
-        assert sorted(one.burst_id for alert in alerts for one in alert.matching) == expected(rule, newest)
+        assert sorted(one.burst_id for alert in alerts[rule.name] for one in alert.matching) == expected(rule, newest)
 
 
 @given(CHANGES, st.integers(0, 30))

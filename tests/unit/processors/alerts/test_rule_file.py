@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 from tests.unit.processors.alerts.builders import TAXONOMY
 from uncia.errors import SettingsError
 from uncia.events import BurstCategory, Severity
-from uncia.processors.alerts.rule_file import RuleFileError, parse_rules, read_rules
+from uncia.processors.alerts.rule_file import parse_rules, read_rules
 from uncia.processors.alerts.rules import Rule
+from uncia.processors.yaml_positions import FileMistakes
 
 WHOLE = """\
 rules:
@@ -36,7 +37,7 @@ rules:
 
 
 def mistakes(text: str) -> list[str]:
-    with pytest.raises(RuleFileError) as caught:
+    with pytest.raises(FileMistakes) as caught:
         parse_rules(text, "rules.yaml", TAXONOMY)
     return str(caught.value).splitlines()
 
@@ -137,7 +138,7 @@ def test_a_file_that_is_missing_is_named(tmp_path: Path) -> None:
 
 def test_a_file_that_is_not_text_is_refused(tmp_path: Path) -> None:
     (tmp_path / "rules.yaml").write_bytes(b"rules:\n\xff")
-    with pytest.raises(RuleFileError, match="line 2, column 1: the file is not UTF-8"):
+    with pytest.raises(FileMistakes, match="line 2, column 1: the file is not UTF-8"):
         read_rules(tmp_path / "rules.yaml", TAXONOMY)
 
 
@@ -145,7 +146,7 @@ def test_a_file_that_is_not_text_is_refused(tmp_path: Path) -> None:
 def test_no_text_is_more_than_refused(text: str) -> None:
     try:
         parse_rules(f"rules:\n  - {text}", "rules.yaml", TAXONOMY)
-    except RuleFileError as error:
+    except FileMistakes as error:
         assert error.mistakes
 
 

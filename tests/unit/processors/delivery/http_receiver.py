@@ -1,4 +1,4 @@
-"""An HTTP server of a test, over a real socket: it records requests and answers as it is told."""
+"""An HTTP server of a test, over a real socket: it records requests and answers as configured."""
 
 import http.server
 import socket

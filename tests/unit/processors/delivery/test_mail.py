@@ -24,7 +24,7 @@ from uncia.processors.delivery.message import message_of
 
 
 class Mailbox:
-    """A handler of aiosmtpd that keeps mails, or replies as it is told."""
+    """A handler of aiosmtpd that keeps mails, or replies as configured."""
 
     def __init__(self, recipient: dict[str, str] | None = None, data: str = "250 OK") -> None:
         self.mails: list[EmailMessage] = []
