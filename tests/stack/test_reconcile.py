@@ -1,7 +1,8 @@
 """Reconcile on the real stack: the shared ledger, date limits, and resumed listings of the store."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
+from uuid import uuid4
 
 import pytest
 
@@ -39,18 +40,28 @@ def test_dates_narrow_the_comparison(upload: Callable[[str, bytes], str], reconc
     assert reconcile("--prefix", station, "--since", "2001-01-01")[-1]["stored"] == 1
 
 
+@pytest.fixture(scope="module")
+def listed_bucket(admin_store: ObjectStore) -> Iterator[str]:
+    """A bucket of its own, once for all cases: each bucket takes a volume of the store, whose number is limited."""
+    bucket = f"listing-{uuid4().hex[:10]}"
+    admin_store.ensure_bucket(bucket)
+    keys = ("a", "b-1", "b/1", "b/2", "b/3/x", "c é+%/1", "c é+%/2", "d")
+    for key in keys:
+        admin_store.client.put_object(Bucket=bucket, Key=key, Body=b"x")
+    yield bucket
+    for key in keys:
+        admin_store.client.delete_object(Bucket=bucket, Key=key)
+    admin_store.client.delete_bucket(Bucket=bucket)
+
+
 @pytest.mark.parametrize("after", ["b", "b/", "b/2", "b-1", "c é+%"])
 def test_a_listing_that_starts_after_a_key_equals_the_rest_of_the_full_listing(
-    admin_store: ObjectStore, settings: Settings, station: str, after: str
+    admin_store: ObjectStore, listed_bucket: str, after: str
 ) -> None:
-    bucket = f"listing-{station[-10:]}"
-    admin_store.ensure_bucket(bucket)
-    for key in ("a", "b-1", "b/1", "b/2", "b/3/x", "c é+%/1", "c é+%/2", "d"):
-        admin_store.client.put_object(Bucket=bucket, Key=key, Body=b"x")
-    all_keys = [entry.key for entry in admin_store.list(bucket)]
+    all_keys = [entry.key for entry in admin_store.list(listed_bucket)]
     index = next((position for position, key in enumerate(all_keys) if key.startswith(after)), None)
     assert index is not None
-    rest = [entry.key for entry in admin_store.list(bucket, start_after=all_keys[index])]
+    rest = [entry.key for entry in admin_store.list(listed_bucket, start_after=all_keys[index])]
     assert rest == all_keys[index + 1 :]
 
 
