@@ -1,6 +1,15 @@
 """Wire models: the events on the topics, as JSON. Writers are strict; readers ignore fields that they do not know."""
 
-from uncia.events.alerts import AlertBurst, AlertCause, AlertRaised, AlertState, Severity
+from uncia.events.alerts import (
+    AlertAction,
+    AlertBurst,
+    AlertCause,
+    AlertHandled,
+    AlertRaised,
+    AlertState,
+    Severity,
+    mute_key,
+)
 from uncia.events.base import Event
 from uncia.events.bursts import (
     BurstCategory,
@@ -69,8 +78,10 @@ __all__ = [
     "OBJECT_MOVED",
     "VIDEO_NOT_ANALYSED",
     "WITHDRAWN_REASONS",
+    "AlertAction",
     "AlertBurst",
     "AlertCause",
+    "AlertHandled",
     "AlertRaised",
     "AlertState",
     "Box",
@@ -137,5 +148,6 @@ __all__ = [
     "TaxonVerdict",
     "Trigger",
     "deployment_key",
+    "mute_key",
     "former_word",
 ]

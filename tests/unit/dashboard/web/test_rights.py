@@ -124,9 +124,12 @@ def test_what_changes_something_for_others_requires_more_than_to_view() -> None:
     ("role", "rights"),
     [
         (Role.VIEWER, {Right.VIEW}),
-        (Role.RANGER, {Right.VIEW, Right.EXACT_POSITIONS}),
-        (Role.REVIEWER, {Right.VIEW, Right.REVIEW, Right.PEOPLE}),
-        (Role.OPERATOR, {Right.VIEW, Right.REVIEW, Right.OPERATE, Right.EXACT_POSITIONS}),
+        (Role.RANGER, {Right.VIEW, Right.HANDLE_ALERTS, Right.EXACT_POSITIONS}),
+        (Role.REVIEWER, {Right.VIEW, Right.REVIEW, Right.HANDLE_ALERTS, Right.PEOPLE}),
+        (
+            Role.OPERATOR,
+            {Right.VIEW, Right.REVIEW, Right.HANDLE_ALERTS, Right.OPERATE, Right.EXACT_POSITIONS},
+        ),
         (Role.ADMIN, set(Right)),
     ],
 )
