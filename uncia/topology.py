@@ -341,8 +341,8 @@ PARTS: tuple[Part, ...] = (
         "dashboard",
         Kind.SERVICE,
         "Serves the pages and a stream of events; publishes the decisions of reviewers, their requests of "
-        "explanations, and what people do about alerts; its operators retry dead letters as `uncia dead-letters` does, and promote replays as "
-        "`uncia replay` does.",
+        "explanations, and what people do about alerts; its operators retry dead letters as `uncia dead-letters` does, "
+        "and promote replays as `uncia replay` does.",
         follows=(
             *UPLOAD_TOPICS,
             IMAGE_PREDICTED,

@@ -19,6 +19,7 @@ from uncia.dashboard.web.labels import filter_label
 from uncia.dashboard.web.pages import (
     account,
     accounts,
+    alerts,
     alike,
     browse,
     burst,
@@ -87,6 +88,7 @@ def create_app(services: Services) -> FastAPI:
         account,
         accounts,
         live,
+        alerts,
         browse,
         alike,
         burst,

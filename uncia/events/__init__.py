@@ -148,6 +148,6 @@ __all__ = [
     "TaxonVerdict",
     "Trigger",
     "deployment_key",
-    "mute_key",
     "former_word",
+    "mute_key",
 ]

@@ -514,7 +514,7 @@ class Log:
         self._ends: dict[tuple[str, int], int] = {}
 
     def append(self, event: Event, topic: str = "") -> LogRecord:
-        camera: str = event.camera  # type: ignore[attr-defined]
+        camera: str = getattr(event, "partitioned_by", "") or event.camera  # type: ignore[attr-defined]
         name, partition = topic or event.topic, partition_of(camera, PARTITIONS)
         offset = self._ends.get((name, partition), 0)
         self._ends[(name, partition)] = offset + 1

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from uncia.dashboard.catalogue.rows import BurstChange
-from uncia.dashboard.web.change_feed import ChangeFeed
+from uncia.dashboard.web.change_feed import Change, ChangeFeed
 
 WITHIN_S = 20
 
@@ -33,7 +33,7 @@ class Changes:
         self.all += [BurstChange(number, burst) for burst in bursts]
 
 
-async def take(feed: ChangeFeed, count: int, after: int | None) -> list[tuple[BurstChange, int | None]]:
+async def take(feed: ChangeFeed, count: int, after: int | None) -> list[tuple[Change, int | None]]:
     found = []
     async with asyncio.timeout(WITHIN_S):
         async for pair in feed.follow(after):
