@@ -19,6 +19,7 @@ from uncia.dashboard.web.labels import filter_label
 from uncia.dashboard.web.pages import (
     account,
     accounts,
+    alert_rules,
     alerts,
     alike,
     browse,
@@ -88,6 +89,7 @@ def create_app(services: Services) -> FastAPI:
         account,
         accounts,
         live,
+        alert_rules,
         alerts,
         browse,
         alike,

@@ -299,7 +299,7 @@ def test_a_list_is_exported_with_its_filters(open_page: Open) -> None:
 
 
 PAGES = (
-    *("/", "/alerts", "alert", "/browse", "/alike", "/review", "/numbers", "/health", "/operations"),
+    *("/", "/alerts", "alert", "/alerts/rules", "/browse", "/alike", "/review", "/numbers", "/health", "/operations"),
     *("/account", "/accounts", "/sign-in", "burst", "/export?category=animal", "/browse?flag=favourite&reviewer=aigul"),
     *("/operations/dead-letters/0:17", "/operations/replays/trial", "link", "password link", "/link/used", "/nothing"),
 )
