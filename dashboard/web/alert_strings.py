@@ -76,7 +76,7 @@ ALERTS: dict[str, str] = {
     "alert.acknowledged.at": "{by} acknowledged this alert on {when} UTC.",
     "alert.withdrawn": "This alert was withdrawn: no burst of it matches its rule any more.",
     "alert.mute": "Mute",
-    "alert.mute.hint": "Muted alerts stay in this list, but are not open and are not sent.",
+    "alert.mute.hint": "Muted alerts stay in the list, but are not counted as open.",
     "alert.mute.what": "What",
     "alert.mute.rule": "the rule {rule} at all cameras",
     "alert.mute.camera": "all rules at {camera}",
