@@ -41,10 +41,15 @@ def load(
         help="UTC offset of the cameras' clocks (`+05:45`). Default: column utcOffset, else that of deploymentStart.",
     ),
     coordinate_sensitivity: Sensitivity = typer.Option(
-        None, help="Sensitivity of positions for rows that state none. Default: extreme (withheld)."
+        None,
+        metavar="LEVEL",
+        help="Sensitivity of positions for rows that state none: none, low, medium, high, extreme. Default: extreme.",
     ),
     sensitivity: FormerSensitivity = typer.Option(
-        None, hidden=True, help="The same in the words of before: low 0.01 degrees, medium 0.1, high withheld."
+        None,
+        hidden=True,
+        metavar="LEVEL",
+        help="The same in the words of before: low 0.01 degrees, medium 0.1, high withheld.",
     ),
     skip_bad: bool = typer.Option(False, "--skip-bad", help="Publish the valid rows even if others have errors."),
     check: bool = typer.Option(

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Select, String, and_, cast, func, or_, select
+from sqlalchemy import ColumnElement, Connection, Select, String, and_, cast, or_, select
 
 from uncia.camtrap.hidden_people import PERSON_TAXON
 from uncia.dashboard.catalogue.tables import (
@@ -61,8 +61,8 @@ def known_cameras(connection: Connection) -> list[str]:
 def photographs_of(connection: Connection, choice: Choice, threshold: float) -> Rows:
     """The uploads that a choice means and that are not forgotten yet. `threshold`: score from which a person counts."""
     conditions: list[ColumnElement[bool]] = []
-    # A photograph that is not predicted yet has no capture time.
-    taken = func.coalesce(captures.c.captured_at, captures.c.uploaded_at)
+    # A photograph that is not predicted yet has no capture time, and is in no period.
+    taken = captures.c.captured_at
     if choice.images:
         conditions.append(captures.c.image_id.in_(choice.images))
     if choice.camera is not None:

@@ -24,7 +24,7 @@ def camera_levels(connection: Connection, levels: SensitiveTaxa | None = None) -
     """The strictest level of the taxa that any burst of a camera is called, by camera; none: no sensitive taxon.
 
     Of the whole catalogue, whatever a page or an export shows of it: two exports with different filters would otherwise
-    give two positions. Taxa of reviews count all, taxa of models where the burst is called by them.
+    give two positions. All that reviewers saw counts, and what models are certain of.
     """
     table = levels or sensitive_taxa()
     names = set(connection.execute(select(taxa.c.taxon).distinct()).scalars())
@@ -34,13 +34,14 @@ def camera_levels(connection: Connection, levels: SensitiveTaxa | None = None) -
     shown = select(burst_months.c.camera, burst_months.c.taxon).where(
         burst_months.c.taxon.in_(sensitive), burst_months.c.status != "superseded"
     )
-    reviewed = (
+    # `certain` is None in what a reviewer saw.
+    observed = (
         select(bursts.c.camera, observations.c.taxon)
         .join(observations, observations.c.burst_id == bursts.c.burst_id)
-        .where(observations.c.taxon.in_(sensitive), observations.c.source == "human")
+        .where(observations.c.taxon.in_(sensitive), observations.c.certain.is_not(False))
     )
     found: dict[str, Sensitivity] = {}
-    for query in (shown, reviewed):
+    for query in (shown, observed):
         for camera, taxon in connection.execute(query.distinct()):
             found[camera] = strictest((found.get(camera, Sensitivity.NONE), sensitive[taxon]))
     return found

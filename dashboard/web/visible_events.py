@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from uncia.camtrap.sensitivity import generalise
+from uncia.camtrap.sensitivity import Sensitivity, generalise
 from uncia.dashboard.web.accounts.roles import Caller, Right
 from uncia.events import DeploymentChanged, Event, ImagePredicted, ImageUploaded
 
@@ -12,7 +12,7 @@ __all__ = ["visible_event"]
 def visible_event(event: Event, caller: Caller, serial_pseudonym: Callable[[str], str] | None = None) -> Event | None:
     """The event as the caller may see it; None: nothing of it.
 
-    Unless the role may have exact positions, those of deployments are rounded as an export rounds them, and a pseudonym
+    Unless the role may have exact positions, those of deployments are rounded to whole degrees, and a pseudonym
     (None: nothing) stands for the serial number of a camera.
     """
     camera = str(getattr(event, "camera", ""))
@@ -31,7 +31,10 @@ def visible_event(event: Event, caller: Caller, serial_pseudonym: Callable[[str]
 
 
 def _rounded(event: DeploymentChanged) -> DeploymentChanged:
-    place = generalise(event.latitude, event.longitude, event.level, event.coordinate_uncertainty_m, required=True)
+    # Which taxa were seen there is not in this event: whole degrees, as where an extreme one was.
+    place = generalise(
+        event.latitude, event.longitude, Sensitivity.EXTREME, event.coordinate_uncertainty_m, required=True
+    )
     assert place is not None  # the event requires one
     return event.model_copy(
         update={

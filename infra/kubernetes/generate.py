@@ -13,6 +13,7 @@ from uncia.settings import Settings
 __all__ = ["generated_files"]
 
 _HEALTH = Path(__file__).parent.parent / "docker" / "triton_health.py"
+_HEALTH_ORIGIN = "# Copied from infra/docker/triton_health.py by `python -m uncia.infra.kubernetes.generate`.\n"
 
 app = typer.Typer(add_completion=False)
 
@@ -23,7 +24,7 @@ def generated_files(chart: Path) -> dict[Path, str]:
     settings = Settings.model_construct(namespace="")
     return {
         chart / "files" / "parts.json": json.dumps(chart_parts(settings), indent=1) + "\n",
-        chart / "files" / "triton_health.py": _HEALTH.read_text(encoding="utf-8"),
+        chart / "files" / "triton_health.py": _HEALTH_ORIGIN + _HEALTH.read_text(encoding="utf-8"),
     }
 
 

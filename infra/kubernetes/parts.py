@@ -26,6 +26,7 @@ COMMANDS: dict[str, tuple[str, ...]] = {
     "reconcile": ("reconcile", "--every"),
     "catalogue": ("catalogue", "run"),
     "dashboard": ("dashboard", "serve"),
+    "deliver": ("deliver",),
 }
 """The command of each service; that of a worker is `worker NAME`."""
 

@@ -7,7 +7,7 @@ tick arrives. It applies after all messages before both. At most one tick of a p
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 
 __all__ = ["ContactOrder"]
 
@@ -25,6 +25,10 @@ class ContactOrder:
         """Record that a message was read. Returns the time of a tick that is due now."""
         self.read[topic] = max(self.read.get(topic, 0), offset + 1)
         return self._due()
+
+    def wants(self, now: datetime, interval: timedelta) -> bool:
+        """Whether a tick of this time would be used: none waits, and the last one is at least so long ago."""
+        return self._waiting is None and (self._applied is None or now - self._applied >= interval)
 
     def receive(self, now: datetime, ends: Mapping[str, int]) -> datetime | None:
         """Take a tick, which applies after the messages before `ends`. Returns its time where it is due now."""

@@ -43,6 +43,7 @@ BATCH_WAIT_S = 0.05
 """Poll interval of the stream buffer, in seconds."""
 
 TICK_S = 60.0
+_BETWEEN_TICKS = timedelta(seconds=TICK_S / 2)
 """Seconds between ticks: silence is a matter of hours."""
 MAX_CLOCK_LEAD = timedelta(minutes=10)
 """How far a tick may be ahead of this machine's clock."""
@@ -130,10 +131,21 @@ class AlertsWorker:
     async def _receive_tick(self, tick: ClockTicked, partition: int) -> None:
         if tick.now > datetime.now(UTC) + MAX_CLOCK_LEAD or tick.partition != partition:
             raise PermanentError("wrong-time", f"a tick of {tick.now} for partition {tick.partition}")
-        reports = [tp for tp in self._assigned(self._reports) if tp.partition == partition]
-        ends = await self._app.consumer.highwaters(*reports) if reports else {}
-        waits = {self._predicted: tick.position, **{tp.topic: end or 0 for tp, end in ends.items()}}
-        if (now := self._order(partition).receive(tick.now, waits)) is not None:
+        order = self._order(partition)
+        # The worker `bursts` sends one each second.
+        if not order.wants(tick.now, _BETWEEN_TICKS):
+            return
+        contacts = [tp for topic in (self._predicted, self._reports) for tp in self._assigned(topic)]
+        try:
+            highwaters = await self._app.consumer.highwaters(*(tp for tp in contacts if tp.partition == partition))
+        except (KafkaError, FaustError) as error:
+            # Another tick comes.
+            log.debug("tick_not_used", error=str(error))
+            return
+        ends = {tp.topic: end or 0 for tp, end in highwaters.items()}
+        # A position beyond the end, of a topic that was created again, would be waited for in vain.
+        ends[self._predicted] = min(tick.position, ends.get(self._predicted, tick.position))
+        if (now := order.receive(tick.now, ends)) is not None:
             self._judge(partition, now)
 
     def _judge(self, partition: int, now: datetime) -> None:
@@ -168,9 +180,12 @@ class WatchedRules:
         if (stamp := self._stamp()) != self._seen:
             self._seen = stamp
             try:
+                # An editor empties a file before it writes it; to remove all rules, write `rules: []`.
+                if self._path is not None and not self._path.read_bytes().strip():
+                    raise SettingsError(f"{self._path} is empty")
                 self._index = self._read()
                 log.info("alert_rules_read", rules=len(self._index.rules))
-            except SettingsError as error:
+            except (OSError, SettingsError) as error:
                 log.error("alert_rules_not_read", error=str(error))
         return self._index
 

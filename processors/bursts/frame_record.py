@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from uncia.camtrap.hidden_people import STORED_BOXES
 from uncia.errors import PermanentError
 from uncia.events import (
     BurstFrame,
@@ -44,7 +45,7 @@ SortKey = tuple[datetime, int, int, str]
 Link = tuple[object, ...]
 """A property that versions share which may replace each other, see `FrameRecord.links`."""
 
-MAX_BOXES = 10
+MAX_BOXES = STORED_BOXES
 """Boxes stored of a frame, the best ones: as many as `predict` publishes."""
 
 MAX_CROP_VECTORS = 3
@@ -337,9 +338,12 @@ def stored_boxes(topic: str, result: DetectionResult) -> tuple[StoredBox, ...]:
     """
     usable = [detection for detection in result.detections if is_box(detection.box)]
     usable.sort(key=lambda detection: (-detection.score, detection.category, detection.box))
+    # A person among many animals must not be forgotten: the box hides the person from those who need not see people.
+    kept = sorted(usable, key=lambda detection: detection.category is not DetectionCategory.PERSON)[:MAX_BOXES]
+    kept.sort(key=usable.index)
     vectors = 0
     boxes = []
-    for detection in usable[:MAX_BOXES]:
+    for detection in kept:
         evidence = None
         if detection.classes is not None and result.label_set and vectors < MAX_CROP_VECTORS:
             try:

@@ -318,7 +318,7 @@ class Outbox:
                 "UPDATE messages SET state = 'pending', attempts = 0, ended_at = NULL WHERE channel = ?"
                 " AND (? = '' OR alert_id = ?) AND state = 'dead' AND revision ="
                 " (SELECT max(revision) FROM messages AS other WHERE other.channel = messages.channel"
-                " AND other.alert_id = messages.alert_id AND other.state IN ('pending', 'delivered', 'dead'))",
+                " AND other.alert_id = messages.alert_id AND other.state <> 'overtaken')",
                 (channel, alert_id, alert_id),
             ).rowcount
 

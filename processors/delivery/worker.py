@@ -103,17 +103,23 @@ class _Team:
         self.deployments = Deployments()
         self._senders: dict[str, ChannelSender] = {}
         self.channels: dict[str, Channel] = {}
-        self._seen = self._stamp()
+        self._seen = self._polled = self._stamp()
         self._replace()
 
     def refresh(self) -> None:
         """Take over the file where it changed. A mistake in a later version leaves the earlier one in force."""
-        if (stamp := self._stamp()) != self._seen:
+        stamp, before = self._stamp(), self._polled
+        self._polled = stamp
+        # A file that is being written differs between two polls.
+        if stamp != self._seen and stamp == before:
             self._seen = stamp
             try:
+                # An editor empties a file before it writes it; to remove all channels, write `channels: []`.
+                if not self._file.read_bytes().strip():
+                    raise SettingsError(f"{self._file} is empty")
                 self._replace()
                 log.info("channels_read", channels=len(self.channels))
-            except SettingsError as error:
+            except (OSError, SettingsError) as error:
                 log.error("channels_not_read", error=str(error))
 
     def start(self) -> None:

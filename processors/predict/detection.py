@@ -59,6 +59,9 @@ class DetectionBuilder:
             for box, score, category in rows
             if score >= self._card.threshold and score > 0 and box[2] > 0 and box[3] > 0
         ]
+        # Persons first where not all are kept: the box hides a person from those who need not see people.
+        found.sort(key=lambda detection: (detection.category is not DetectionCategory.PERSON, -detection.score))
+        del found[MAX_DETECTIONS:]
         found.sort(key=lambda detection: -detection.score)
         return DetectionResult(
             model=self._card.model,
@@ -67,7 +70,7 @@ class DetectionBuilder:
             asked_at=asked_at,
             inference_ms=round(output.inference_ms, 3),
             categories=tuple(DetectionCategory(category) for category in self._card.categories),
-            detections=tuple(found[:MAX_DETECTIONS]),
+            detections=tuple(found),
         )
 
     def _category(self, index: int) -> DetectionCategory:

@@ -14,7 +14,7 @@ from uncia.events.bursts import BurstCategory, BurstFrame, BurstResolved
 from uncia.events.detections import DetectionCategory
 from uncia.events.values import Box
 
-__all__ = ["PERSON_TAXON", "BurstEvidence", "HiddenPeople", "PersonBox", "evidence_of", "hidden_people"]
+__all__ = ["PERSON_TAXON", "STORED_BOXES", "BurstEvidence", "HiddenPeople", "PersonBox", "evidence_of", "hidden_people"]
 
 PERSON_TAXON = "Homo sapiens"
 
@@ -48,6 +48,10 @@ class BurstEvidence:
         return self.says_person or any(found.score >= threshold and not found.static for found in self.boxes)
 
 
+STORED_BOXES = 10
+"""Boxes of a photograph that events and states keep, those of persons before others."""
+
+
 @dataclass(frozen=True)
 class HiddenPeople:
     """What of one photograph is hidden."""
@@ -67,7 +71,12 @@ def hidden_people(image_id: str, bursts: Iterable[BurstEvidence], threshold: flo
     if not found:
         return None
     least = min(threshold, LOWEST_SCORE)
-    boxes = {one.box for burst in found for one in burst.boxes if one.image_id == image_id and one.score >= least}
+    own = [one for burst in found for one in burst.boxes if one.image_id == image_id and one.score >= least]
+    boxes = {one.box for one in own}
+    # A weak box, or one of the background, does not say where the person is; of a crowd, not all boxes are stored.
+    is_located = any(one.score >= threshold and not one.static for one in own)
+    if not is_located or len(boxes) >= STORED_BOXES:
+        return HiddenPeople(())
     return HiddenPeople(tuple(sorted(boxes)))
 
 

@@ -98,7 +98,11 @@ def _taxa(burst: BurstResolved) -> tuple[str | None, ...] | None:
         return None
     if (review := burst.review) is not None:
         seen = review.decision not in (ReviewDecision.BLANK, ReviewDecision.UNKNOWN)
-        return (review.taxon, review.label) if seen and review.category is BurstCategory.ANIMAL else None
+        if not seen or review.category is not BurstCategory.ANIMAL or burst.crops_withheld:
+            return None
+        # What models are certain of counts, too: there may be several animals, of which a review names one.
+        others = [name for one in burst.taxa if one.certain for name in (one.taxon, one.label)]
+        return (review.taxon, review.label, *others)
     if burst.status is BurstStatus.PROVISIONAL or burst.category is not BurstCategory.ANIMAL or burst.crops_withheld:
         return None
     found = [one for one in (burst.verdict, *burst.taxa) if one is not None and (one.certain or one == burst.verdict)]

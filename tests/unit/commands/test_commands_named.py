@@ -136,7 +136,8 @@ def test_no_option_is_cut_off_at_80_columns(
             continue
         tree()(args=[*path.split()[1:], "--help"], standalone_mode=False)
         shown = capsys.readouterr().out
-        gone = [name for entry in command.params for name in entry.opts if name.startswith("--") and name not in shown]
+        listed = [entry for entry in command.params if not getattr(entry, "hidden", False)]
+        gone = [name for entry in listed for name in entry.opts if name.startswith("--") and name not in shown]
         if gone:
             cut[path] = gone
     assert cut == {}

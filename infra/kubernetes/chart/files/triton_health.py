@@ -1,3 +1,4 @@
+# Copied from infra/docker/triton_health.py by `python -m uncia.infra.kubernetes.generate`.
 """Health check of the Triton container: one real inference with each model of the stream, because Triton can report
 "ready" while a model is dead.
 

@@ -1,5 +1,6 @@
 """Live, Browse and Burst as pages and as JSON: filters, rights, hostile names, pictures that are gone."""
 
+import io
 import re
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -7,6 +8,7 @@ from typing import Any
 
 import pytest
 from fastapi.testclient import TestClient
+from PIL import Image
 from sqlalchemy import Engine, make_url, select
 
 from tests.unit.dashboard.web.conftest import FakePictures, FakePublisher, SignIn, form_token
@@ -208,6 +210,13 @@ def test_an_explanation_is_requested_by_reviewers_only(sign_in: SignIn, publishe
     assert reviewer.post(f"{burst['href']}/frames/img-x/explain", data={"form_token": token}).status_code == 404
 
 
+def png() -> bytes:
+    """A picture as `explain` stores it, without metadata."""
+    stored = io.BytesIO()
+    Image.new("RGB", (8, 6), "teal").save(stored, "PNG")
+    return stored.getvalue()
+
+
 class StoredObject(ObjectStore):
     """One object of the store, under any key."""
 
@@ -220,7 +229,7 @@ class StoredObject(ObjectStore):
         return ObjectContent(self.data, "etag")
 
 
-@pytest.mark.parametrize(("data", "status"), [(b"\x89PNG\r\n\x1a\n and the rest", 200), (b"<svg/>", 404)])
+@pytest.mark.parametrize(("data", "status"), [(png(), 200), (b"<svg/>", 404), (png()[:40], 404)])
 def test_a_heat_map_is_served_as_png_and_nothing_else(
     services: Services, sign_in: SignIn, writable_catalogue: Engine, tmp_path: Path, data: bytes, status: int
 ) -> None:

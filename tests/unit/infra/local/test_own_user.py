@@ -124,6 +124,8 @@ def test_in_a_chroot_it_reads_what_it_needs_and_no_key(confined: Confined, tmp_p
         check=False,
     )
     skip_where_it_is_not_permitted(done)
+    if "cannot change root filesystem propagation" in done.stderr:
+        pytest.skip("this is a chroot: the other tests show the same")
     found = json.loads(done.stdout)["found"]
     assert found[str(Path(confined.needs[0]) / "model.py")] == "a model", done.stderr
     assert found[confined.hidden] == "FileNotFoundError"

@@ -139,6 +139,16 @@ def test_a_tick_waits_for_the_contacts_that_were_written_before_it() -> None:
     assert order.receive(NOW + DAY, {"predicted": 7}) == NOW + DAY
 
 
+def test_ticks_in_quick_succession_are_not_used() -> None:
+    order = ContactOrder()
+    assert order.wants(NOW, HOUR)
+    assert order.receive(NOW, {}) == NOW
+    assert not order.wants(NOW + HOUR / 2, HOUR)
+    assert order.wants(NOW + HOUR, HOUR)
+    order.receive(NOW + HOUR, {"predicted": 1})
+    assert not order.wants(NOW + 3 * HOUR, HOUR), "one waits"
+
+
 def test_the_past_shows_silences_that_ended() -> None:
     deployments = Deployments()
     deployments.apply(deployment().message_key, deployment().to_bytes())

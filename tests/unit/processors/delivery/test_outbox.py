@@ -124,6 +124,14 @@ def test_a_dead_letter_that_a_later_revision_followed_stays_dead(box: Outbox) ->
     assert box.retry("one") == 0
 
 
+def test_a_dead_letter_whose_alert_was_withdrawn_before_anything_arrived_stays_dead(box: Outbox) -> None:
+    queue(box, alert(revision=1))
+    box.give_up("one", take(box), "HTTP 401")
+    queue(box, alert(revision=2, state=WITHDRAWN))
+    assert box.take("one") is None
+    assert box.retry("one") == 0
+
+
 def test_the_oldest_message_beyond_the_limit_is_a_dead_letter(box: Outbox, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(outbox_module, "MOST_PENDING", 2)
     queue(box, *(alert(f"alr-{number}") for number in range(3)))

@@ -162,6 +162,7 @@ def test_every_secret_setting_is_recognised() -> None:
         "kafka_password",
         "kafka_token_file",
         "kafka_token_url",
+        "pseudonym_key",
         "s3_access_key",
         "s3_secret_key",
         "schema_registry_password",

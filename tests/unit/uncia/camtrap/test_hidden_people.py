@@ -1,9 +1,10 @@
 """A person that anything knows of hides something of every photograph of the burst, and no review brings it back."""
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from uncia.camtrap.hidden_people import BurstEvidence, HiddenPeople, PersonBox, hidden_people
+from uncia.camtrap.hidden_people import STORED_BOXES, BurstEvidence, HiddenPeople, PersonBox, hidden_people
 
 IMAGES = ("img-1", "img-2", "img-3")
 BOX = (0.1, 0.2, 0.3, 0.4)
@@ -27,7 +28,20 @@ def test_without_a_person_nothing_is_hidden() -> None:
 def test_a_box_below_the_threshold_is_no_person_and_is_blurred_where_there_is_one() -> None:
     weak = PersonBox("img-1", BOX, 0.2)
     assert hidden_people("img-1", (BurstEvidence(boxes=(weak,)),), 0.4) is None
-    assert hidden_people("img-1", (BurstEvidence(True, (weak,)),), 0.4) == HiddenPeople((BOX,))
+    strong = PersonBox("img-1", (0.5, 0.5, 0.1, 0.1), 0.9)
+    assert hidden_people("img-1", (BurstEvidence(boxes=(weak, strong)),), 0.4) == HiddenPeople((BOX, strong.box))
+
+
+@pytest.mark.parametrize("box", [PersonBox("img-1", BOX, 0.2), PersonBox("img-1", BOX, 0.9, static=True)])
+def test_a_weak_or_static_box_does_not_say_where_the_person_is(box: PersonBox) -> None:
+    found = hidden_people("img-1", (BurstEvidence(True, (box,)),), 0.4)
+    assert found is not None and found.withheld
+
+
+def test_a_crowd_of_which_not_all_boxes_are_stored_is_withheld() -> None:
+    crowd = tuple(PersonBox("img-1", (0.05 * number, 0.1, 0.04, 0.2), 0.9) for number in range(STORED_BOXES))
+    found = hidden_people("img-1", (BurstEvidence(boxes=crowd),), 0.4)
+    assert found is not None and found.withheld
 
 
 def test_a_box_at_the_threshold_is_a_person_whatever_the_verdict_is() -> None:
@@ -55,7 +69,7 @@ def test_more_evidence_never_shows_more(known: list[BurstEvidence], more: BurstE
     before, after = hidden_people(at, known, limit), hidden_people(at, [*known, more], limit)
     if before is not None:
         assert after is not None
-        assert set(before.boxes) <= set(after.boxes)
+        assert after.withheld or set(before.boxes) <= set(after.boxes)
 
 
 @given(st.lists(bursts, max_size=3), st.floats(0.05, 1), st.sampled_from(IMAGES))
