@@ -487,7 +487,6 @@ PARTS: tuple[Part, ...] = (
             IMAGE_EXPLAINED,
             CLOCK_JUDGED,
             ALERT_RAISED,
-            ALERT_HANDLED,
             STATUS_REPORTED,
         ),
     ),

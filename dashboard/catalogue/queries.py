@@ -230,7 +230,8 @@ class Catalogue:
             ):
                 wanted = select(column, name).where(column > after, column <= last)
                 found += [AlertChange(number, alert_id) for number, alert_id in connection.execute(wanted).all()]
-        return sorted(dict.fromkeys(found), key=lambda change: change.number)
+        # Bursts last: a stream of bursts alone gets the position with the last change of each number.
+        return sorted(dict.fromkeys(found), key=lambda change: (change.number, isinstance(change, BurstChange)))
 
     def bursts_of(self, burst_ids: Sequence[str], stations: Stations = None) -> dict[str, BurstRow]:
         """Bursts by their ids, without those that the caller may not see."""
