@@ -30,7 +30,18 @@ from uncia.dashboard.web.services import Services
 from uncia.events import BurstCategory, BurstResolved, Event, ImagePredicted
 from uncia.settings import Settings
 
-PAGES = ("/", "/alerts", "/browse", "/review", "/numbers", "/health", "/operations", "/live/pipeline", "/accounts", "/account")
+PAGES = (
+    "/",
+    "/alerts",
+    "/browse",
+    "/review",
+    "/numbers",
+    "/health",
+    "/operations",
+    "/live/pipeline",
+    "/accounts",
+    "/account",
+)
 RESET = datetime(1970, 1, 1, 0, 0, 9)
 ADDED = "reset/cam-1"
 
