@@ -1,7 +1,6 @@
 """`uncia alerts`: check a file of rules, try it on the past, and list the alerts that were raised."""
 
-from collections import Counter, defaultdict
-from collections.abc import Iterator
+from collections import Counter
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -11,20 +10,17 @@ import typer
 from rich.table import Column, Table
 from rich.text import Text
 
-from uncia.camtrap.deployments import Deployments
 from uncia.camtrap.names import camera_matches
 from uncia.camtrap.taxonomy import Taxonomy
-from uncia.commands.skipped_messages import report_skipped
+from uncia.commands.past_alerts import alerts_of_past
 from uncia.errors import PermanentError
-from uncia.events import AlertRaised, AlertState, BurstResolved
-from uncia.kafka.broker import Message, read_topics
-from uncia.processors.alerts.grouping import CameraAlerts, apply
+from uncia.events import AlertRaised, AlertState
+from uncia.kafka.broker import read_topics
 from uncia.processors.alerts.rule_file import RuleFile, read_rules
 from uncia.processors.alerts.rule_index import RuleIndex
-from uncia.processors.alerts.silence import replay_silence, step_of
 from uncia.settings import settings
 from uncia.terminal import echo, echo_json, plain_console
-from uncia.topics import ALERT_RAISED, BURST_RESOLVED, DEPLOYMENT_CHANGED, IMAGE_PREDICTED, STATUS_REPORTED
+from uncia.topics import ALERT_RAISED
 
 app = typer.Typer(no_args_is_help=True, help="Check alert rules, try them on the past, and list alerts.")
 
@@ -61,7 +57,7 @@ def dry_run(
     rules = [replace(rule, max_age=None) if any_age else rule for rule in found.rules]
     since = datetime.now(UTC) - timedelta(days=days)
     index = RuleIndex(rules, _taxonomy())
-    newest = sorted([*_raised(index, since), *_silences(index, since)], key=lambda one: (one.raised_at, one.alert_id))
+    newest = alerts_of_past(index, since, settings())
     if as_json:
         echo_json([alert.model_dump(mode="json", exclude_none=True) for alert in newest])
         return
@@ -106,48 +102,6 @@ def list_alerts(
         _print(shown)
     else:
         echo("no alert" if rule or camera or withdrawn else "no alert has been raised, or all were withdrawn")
-
-
-def _raised(rules: RuleIndex, since: datetime) -> list[AlertRaised]:
-    """The alerts that rules would have raised, each as it would be now, the oldest first."""
-    states: dict[str, CameraAlerts] = {}
-    newest: dict[str, AlertRaised] = {}
-    for message, burst in _verdicts():
-        logged_at = datetime.fromtimestamp(message.timestamp_ms / 1000, UTC)
-        if logged_at < since:
-            continue
-        for alert in apply(states.setdefault(burst.camera, CameraAlerts()), burst, rules, logged_at):
-            newest[alert.alert_id] = alert
-    raised = [alert for alert in newest.values() if alert.state is not AlertState.WITHDRAWN]
-    return sorted(raised, key=lambda alert: (alert.raised_at, alert.alert_id))
-
-
-def _silences(rules: RuleIndex, since: datetime) -> list[AlertRaised]:
-    """The alerts about silence that rules would have raised, each as it would be now; those that ended, too."""
-    if not rules.silence:
-        return []
-    deployments, contacts = Deployments(), defaultdict[str, set[datetime]](set)
-    topics = (DEPLOYMENT_CHANGED, IMAGE_PREDICTED, STATUS_REPORTED)
-    for message in read_topics(settings(), topics, from_beginning=True, until_end=True):
-        if message.topic.endswith(DEPLOYMENT_CHANGED.name):
-            deployments.apply(message.key, message.value)
-        elif message.key:
-            logged_at = datetime.fromtimestamp(message.timestamp_ms / 1000, UTC)
-            contacts[message.key.decode(errors="replace")].add(step_of(logged_at))
-    now, newest = datetime.now(UTC), dict[str, AlertRaised]()
-    for camera in deployments.cameras():
-        for alert in replay_silence(camera, sorted(contacts[camera]), deployments, rules, since, now):
-            newest[alert.alert_id] = alert
-    return list(newest.values())
-
-
-def _verdicts() -> Iterator[tuple[Message, BurstResolved]]:
-    for message in read_topics(settings(), (BURST_RESOLVED,), from_beginning=True, until_end=True):
-        try:
-            if message.value is not None:
-                yield message, BurstResolved.from_bytes(message.value)
-        except PermanentError as error:
-            report_skipped(message, error)
 
 
 def _print(alerts: list[AlertRaised]) -> None:

@@ -2,6 +2,7 @@
 
 import typer
 
+from uncia.commands.dashboard_alert_rules import FileAlertRules
 from uncia.commands.dashboard_models import RepositoryModels
 from uncia.commands.dashboard_operations import TopicDeadLetters
 from uncia.commands.dashboard_replays import StoredReplays
@@ -58,4 +59,4 @@ def accounts() -> None:
 
 
 def _operations(config: Settings) -> Operations:
-    return Operations(TopicDeadLetters(config), StoredReplays(config), RepositoryModels(config))
+    return Operations(TopicDeadLetters(config), StoredReplays(config), RepositoryModels(config), FileAlertRules(config))

@@ -93,6 +93,8 @@ class PageRight(StrEnum):
     """Decide on bursts, and request explanations."""
     OPERATE = "operate"
     """See workers, lags and dead letters; retry and drop these."""
+    HANDLE_ALERTS = "handle-alerts"
+    """Acknowledge alerts, and mute rules and cameras."""
     ADMINISTER = "administer"
     """Manage accounts."""
     EXACT_POSITIONS = "exact-positions"
@@ -103,9 +105,17 @@ class PageRight(StrEnum):
 
 ACCOUNT_RIGHTS: dict[AccountRole, frozenset[PageRight]] = {
     AccountRole.VIEWER: frozenset({PageRight.VIEW}),
-    AccountRole.RANGER: frozenset({PageRight.VIEW, PageRight.EXACT_POSITIONS}),
-    AccountRole.REVIEWER: frozenset({PageRight.VIEW, PageRight.REVIEW, PageRight.PEOPLE}),
-    AccountRole.OPERATOR: frozenset({PageRight.VIEW, PageRight.REVIEW, PageRight.OPERATE, PageRight.EXACT_POSITIONS}),
+    AccountRole.RANGER: frozenset({PageRight.VIEW, PageRight.HANDLE_ALERTS, PageRight.EXACT_POSITIONS}),
+    AccountRole.REVIEWER: frozenset({PageRight.VIEW, PageRight.REVIEW, PageRight.HANDLE_ALERTS, PageRight.PEOPLE}),
+    AccountRole.OPERATOR: frozenset(
+        {
+            PageRight.VIEW,
+            PageRight.REVIEW,
+            PageRight.HANDLE_ALERTS,
+            PageRight.OPERATE,
+            PageRight.EXACT_POSITIONS,
+        }
+    ),
     AccountRole.ADMIN: frozenset(PageRight),
 }
 """The rights of each role.

@@ -80,6 +80,11 @@ def alert_id(rule: str, camera: str, burst: str) -> str:
     return f"alr-{digest(rule, camera, burst)}"
 
 
+def handling_id(key: str, account: str, at: datetime, action: str) -> str:
+    """What a person did about alerts; `key` is that of the message, `at` has a UTC offset."""
+    return f"hdl-{digest(key, account, at.astimezone(UTC).isoformat(), action)}"
+
+
 def status_report_id(camera: str, *parts: str | bytes) -> str:
     """One status report of a camera, by what does not change when the same mail or file is sent again."""
     return f"sts-{digest(camera, *parts)}"

@@ -7,6 +7,7 @@ are derived from the two.
 from dataclasses import dataclass
 
 from uncia.events import (
+    AlertHandled,
     AlertRaised,
     BurstResolved,
     ClockJudged,
@@ -196,6 +197,13 @@ ALERT_RAISED = Topic(
     event=AlertRaised,
     compacted=True,
 )
+ALERT_HANDLED = Topic(
+    name=AlertHandled.topic,
+    description="A person acknowledged an alert, muted a rule or a camera, or took either back.",
+    key="alert id, or `mute|rule|camera` (in the partition of its camera; of a rule everywhere, by the key)",
+    event=AlertHandled,
+    retention_days=None,
+)
 PUBLIC_BURST_RESOLVED = Topic(
     name=PublicBurstResolved.topic,
     description="An animal was photographed, as coarsely as its sensitivity demands, and without its camera.",
@@ -288,6 +296,7 @@ TOPICS: tuple[Topic, ...] = (
     DEPLOYMENT_CHANGED,
     CLOCK_JUDGED,
     ALERT_RAISED,
+    ALERT_HANDLED,
     PUBLIC_BURST_RESOLVED,
     STATUS_REPORTED,
     DEAD_LETTER,

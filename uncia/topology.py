@@ -17,6 +17,7 @@ from uncia.access import READ_ALL, BrokerRight, StoreAction, StoreRight, TritonR
 from uncia.errors import UnciaError
 from uncia.storage.object_keys import CROPS_PREFIX, EXPLANATIONS_PREFIX
 from uncia.topics import (
+    ALERT_HANDLED,
     ALERT_RAISED,
     ALERT_STATE,
     BURST_RESOLVED,
@@ -316,6 +317,7 @@ PARTS: tuple[Part, ...] = (
             CLOCK_JUDGED,
             STATIC_OBJECTS_CHANGED,
             ALERT_RAISED,
+            ALERT_HANDLED,
             STATUS_REPORTED,
         ),
         needs=("kafka",),
@@ -338,9 +340,9 @@ PARTS: tuple[Part, ...] = (
     Part(
         "dashboard",
         Kind.SERVICE,
-        "Serves the pages and a stream of events; publishes the decisions of reviewers and their requests of "
-        "explanations; its operators retry dead letters as `uncia dead-letters` does, and promote replays as "
-        "`uncia replay` does.",
+        "Serves the pages and a stream of events; publishes the decisions of reviewers, their requests of "
+        "explanations, and what people do about alerts; its operators retry dead letters as `uncia dead-letters` does, "
+        "and promote replays as `uncia replay` does.",
         follows=(
             *UPLOAD_TOPICS,
             IMAGE_PREDICTED,
@@ -354,11 +356,12 @@ PARTS: tuple[Part, ...] = (
             CLOCK_JUDGED,
             STATIC_OBJECTS_CHANGED,
             ALERT_RAISED,
+            ALERT_HANDLED,
             STATUS_REPORTED,
             DEAD_LETTER,
             DEAD_LETTER_SETTLED,
         ),
-        writes=(OBSERVATION_REVIEWED, EXPLANATION_REQUESTED, DEAD_LETTER_SETTLED),
+        writes=(OBSERVATION_REVIEWED, EXPLANATION_REQUESTED, ALERT_HANDLED, DEAD_LETTER_SETTLED),
         needs=("catalogue", "seaweedfs"),
         embedded=True,
         scales="several processes on one database of accounts",

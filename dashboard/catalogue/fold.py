@@ -21,6 +21,8 @@ from uncia.dashboard.catalogue.embeddings import crop_embedding
 from uncia.dashboard.catalogue.verdicts import named_taxon, shown_by_model, uncertainty_of
 from uncia.errors import PermanentError
 from uncia.events import (
+    AlertAction,
+    AlertHandled,
     AlertRaised,
     BurstResolved,
     BurstStatus,
@@ -38,6 +40,7 @@ from uncia.events import (
     StatusReported,
 )
 from uncia.topics import (
+    ALERT_HANDLED,
     ALERT_RAISED,
     BURST_RESOLVED,
     CLOCK_JUDGED,
@@ -458,8 +461,58 @@ def _alert(event: AlertRaised, record: LogRecord) -> tuple[Change, ...]:
         "state": event.state.value,
         "raised_at": event.raised_at,
         "content": event.model_dump(mode="json", exclude_none=True),
+        "rule": event.rule,
     }
-    return (_put("alerts", record, row, ("alert_id",)),)
+    revision = {
+        "alert_id": event.alert_id,
+        "revision": event.revision,
+        "state": event.state.value,
+        "summary": event.summary,
+        "updated_at": event.updated_at,
+    }
+    return (
+        _put("alerts", record, row, ("alert_id",)),
+        _put("alert_revisions", record, revision, ("alert_id", "revision")),
+    )
+
+
+def _alert_handling(event: AlertHandled, record: LogRecord) -> tuple[Change, ...]:
+    """Every event by itself, and the last one of its alert, or of its rule and camera."""
+    common = {
+        "handling_id": event.handling_id,
+        "account": event.by,
+        "note": event.note,
+        "handled_at": event.at,
+    }
+    row = {
+        **common,
+        **_where(event),
+        "action": event.action.value,
+        "alert_id": event.alert_id,
+        "alert_revision": event.alert_revision,
+        "rule": event.rule,
+        "until": event.until,
+    }
+    every = _put("alert_handlings", record, row, ("handling_id",))
+    if event.action in (AlertAction.ACKNOWLEDGED, AlertAction.UNACKNOWLEDGED):
+        if event.alert_id is None:
+            return (every,)
+        acknowledgement = {
+            **common,
+            "alert_id": event.alert_id,
+            "alert_revision": event.alert_revision,
+            "acknowledged": event.action is AlertAction.ACKNOWLEDGED,
+        }
+        return (every, _put("alert_acknowledgements", record, acknowledgement, ("alert_id",)))
+    if not (event.rule or event.camera):
+        return (every,)
+    mute = {
+        **common,
+        **_where(event),
+        "rule": event.rule or "",
+        "until": event.until if event.action is AlertAction.MUTED else None,
+    }
+    return (every, _put("alert_mutes", record, mute, ("rule", "camera")))
 
 
 def _static_objects(event: StaticObjectsChanged, record: LogRecord) -> tuple[Change, ...]:
@@ -526,6 +579,7 @@ _FOLDS: dict[Topic, tuple[type[Event], Callable[[Any, LogRecord], tuple[Change, 
     CLOCK_JUDGED: (ClockJudged, _clock),
     STATIC_OBJECTS_CHANGED: (StaticObjectsChanged, _static_objects),
     ALERT_RAISED: (AlertRaised, _alert),
+    ALERT_HANDLED: (AlertHandled, _alert_handling),
     STATUS_REPORTED: (StatusReported, _status),
 }
 

@@ -11,7 +11,7 @@ from contextlib import nullcontext
 from datetime import UTC, date, datetime, timedelta
 from typing import Any, TypeVar
 
-from sqlalchemy import Connection, Engine, Select, func, select, tuple_
+from sqlalchemy import ColumnElement, Connection, Engine, Select, func, literal, select, tuple_
 
 from uncia.camtrap.hidden_people import BurstEvidence
 from uncia.camtrap.taxonomy import Taxonomy
@@ -32,6 +32,7 @@ from uncia.dashboard.catalogue.filters import (
 from uncia.dashboard.catalogue.look_alikes import LookAlikePage, with_embeddings
 from uncia.dashboard.catalogue.people import person_evidence
 from uncia.dashboard.catalogue.rows import (
+    AlertChange,
     BurstChange,
     BurstDetail,
     BurstPage,
@@ -54,6 +55,9 @@ from uncia.dashboard.catalogue.rows import (
     StoredExplanation,
 )
 from uncia.dashboard.catalogue.tables import (
+    alert_acknowledgements,
+    alert_mutes,
+    alerts,
     burst_flags,
     burst_frames,
     burst_revisions,
@@ -63,6 +67,7 @@ from uncia.dashboard.catalogue.tables import (
     camera_status,
     cameras,
     captures,
+    counters,
     crops,
     deployments,
     explanation_requests,
@@ -85,6 +90,7 @@ _ORDER = {
     BurstOrder.UNCERTAIN: (bursts.c.uncertainty, True),
 }
 _BURST_COLUMNS = [bursts.c[name] for name in BurstRow.__dataclass_fields__ if name in bursts.c]
+_CHANGES = (bursts.c.change, alerts.c.change, alert_acknowledgements.c.change, alert_mutes.c.change)
 _FRAME_COLUMNS = [burst_frames.c[name] for name in Frame.__dataclass_fields__]
 
 
@@ -195,7 +201,8 @@ class Catalogue:
     def newest_change(self) -> int:
         """The number of the last change; 0 in an empty catalogue."""
         with self._engine.begin() as connection:
-            return connection.execute(select(func.max(bursts.c.change))).scalar() or 0
+            numbers = [connection.execute(select(func.max(column))).scalar() for column in _CHANGES]
+            return max((number for number in numbers if number), default=0)
 
     def changes(self, after: int, limit: int = 100, stations: Stations = None) -> list[BurstChange]:
         """Bursts that changed after the change `after`, in order of their last change.
@@ -205,12 +212,34 @@ class Catalogue:
         """
         with self._engine.begin() as connection:
             own = rights(self._scope(connection, stations))
-            wanted = select(bursts.c.change, bursts.c.burst_id).order_by(bursts.c.change, bursts.c.burst_id)
-            rows = connection.execute(wanted.where(bursts.c.change > after, *own).limit(limit)).all()
-            if len(rows) == limit:
-                last = connection.execute(wanted.where(bursts.c.change == rows[-1].change, *own)).all()
-                rows = [*(row for row in rows if row.change < last[0].change), *last]
-            return [BurstChange(row.change, row.burst_id) for row in rows]
+            return _burst_changes(connection, after, limit, None, own)
+
+    def all_changes(self, after: int, limit: int = 100) -> list[BurstChange | AlertChange]:
+        """Changes of bursts and of alerts together, in order, for all stations; otherwise as `changes`."""
+        with self._engine.begin() as connection:
+            # Read first: what is committed meanwhile has higher numbers, and is for the next call as a whole.
+            newest = select(counters.c.value).where(counters.c.name == "change")
+            last: int = connection.execute(newest).scalar() or 0
+            found: list[BurstChange | AlertChange] = [*_burst_changes(connection, after, limit, last)]
+            if len(found) >= limit:
+                last = found[-1].number
+            for column, name in (
+                (alerts.c.change, alerts.c.alert_id),
+                (alert_acknowledgements.c.change, alert_acknowledgements.c.alert_id),
+                (alert_mutes.c.change, literal("")),
+            ):
+                wanted = select(column, name).where(column > after, column <= last)
+                found += [AlertChange(number, alert_id) for number, alert_id in connection.execute(wanted).all()]
+        # Bursts last: a stream of bursts alone gets the position with the last change of each number.
+        return sorted(dict.fromkeys(found), key=lambda change: (change.number, isinstance(change, BurstChange)))
+
+    def bursts_of(self, burst_ids: Sequence[str], stations: Stations = None) -> dict[str, BurstRow]:
+        """Bursts by their ids, without those that the caller may not see."""
+        with self._engine.begin() as connection:
+            scope = self._scope(connection, stations)
+            wanted = select(*_BURST_COLUMNS).where(bursts.c.burst_id.in_(sorted(set(burst_ids))), *rights(scope))
+            found = _with_frames(connection, connection.execute(wanted).mappings().all())
+            return {row.burst_id: row for row in found}
 
     def camera_health(self, days: int = 14, today: date | None = None, stations: Stations = None) -> list[CameraHealth]:
         """The condition of every camera, by name, with its activity in the last `days` days up to `today`.
@@ -281,6 +310,18 @@ class Catalogue:
 
     def _scope(self, connection: Connection, stations: Stations) -> Scope:
         return read_scope(connection, self._taxonomy, stations)
+
+
+def _burst_changes(
+    connection: Connection, after: int, limit: int, last: int | None = None, own: Sequence[ColumnElement[bool]] = ()
+) -> list[BurstChange]:
+    within = [bursts.c.change > after, *own] if last is None else [bursts.c.change > after, bursts.c.change <= last]
+    wanted = select(bursts.c.change, bursts.c.burst_id).order_by(bursts.c.change, bursts.c.burst_id)
+    rows = connection.execute(wanted.where(*within).limit(limit)).all()
+    if len(rows) == limit:
+        same = connection.execute(wanted.where(bursts.c.change == rows[-1].change, *own)).all()
+        rows = [*(row for row in rows if row.change < same[0].change), *same]
+    return [BurstChange(row.change, row.burst_id) for row in rows]
 
 
 def _burst_page(

@@ -6,6 +6,11 @@ from datetime import date, datetime
 from typing import Any, Self
 
 __all__ = [
+    "AlertChange",
+    "AlertHandling",
+    "AlertMute",
+    "AlertRevision",
+    "AlertRow",
     "BurstChange",
     "BurstDetail",
     "BurstPage",
@@ -18,6 +23,7 @@ __all__ = [
     "FrameDetail",
     "Neighbours",
     "Observation",
+    "OpenAlerts",
     "Photograph",
     "Rejection",
     "Review",
@@ -114,6 +120,89 @@ class BurstChange:
 
     number: int
     burst_id: str
+
+
+@dataclass(frozen=True)
+class AlertChange:
+    """An alert that changed or was acknowledged, and the number of the change; without an id: the mutes changed."""
+
+    number: int
+    alert_id: str
+
+
+@dataclass(frozen=True)
+class AlertMute(_FromRow):
+    """A mute of a rule (empty: any) at a camera (empty: all); `until` None: it was taken back."""
+
+    rule: str
+    camera: str
+    station: str
+    handling_id: str
+    until: datetime | None
+    account: str
+    note: str | None
+    handled_at: datetime
+
+
+@dataclass(frozen=True)
+class AlertRow(_FromRow):
+    """One alert by its last revision, with its last acknowledgement."""
+
+    alert_id: str
+    revision: int
+    state: str
+    severity: str
+    rule: str
+    station: str
+    camera: str
+    summary: str
+    burst_id: str | None
+    """The first burst that matches, or did; None: an alert on silence."""
+    raised_at: datetime
+    updated_at: datetime
+    content: dict[str, Any]
+    """The whole event."""
+    acknowledged: bool
+    handling_id: str | None
+    """The last acknowledgement, or its end; None: there was none."""
+    account: str | None
+    note: str | None
+    handled_at: datetime | None
+    alert_revision: int | None
+    """The revision that was acknowledged."""
+    mutes: tuple[AlertMute, ...] = ()
+    """Those in force that are about this alert."""
+
+
+@dataclass(frozen=True)
+class AlertRevision(_FromRow):
+    """One revision of an alert."""
+
+    revision: int
+    state: str
+    summary: str
+    updated_at: datetime
+
+
+@dataclass(frozen=True)
+class AlertHandling(_FromRow):
+    """What a person did about an alert."""
+
+    handling_id: str
+    action: str
+    alert_revision: int | None
+    account: str
+    note: str | None
+    handled_at: datetime
+
+
+@dataclass(frozen=True)
+class OpenAlerts:
+    """The alerts that wait for somebody."""
+
+    count: int
+    severities: dict[str, int]
+    newest: AlertRow | None
 
 
 @dataclass(frozen=True)

@@ -145,7 +145,8 @@ class CatalogueStore:
             added |= {(other, *key) for key in missing}
         if name not in _PARTS:
             touched.note(name, [put.row for put in puts])
-            write_rows(connection, table, [put.row for put in puts], Conflict.REPLACE_OLDER)
+            numbered = {"change": touched.change(connection)} if "change" in table.c else {}
+            write_rows(connection, table, [{**put.row, **numbered} for put in puts], Conflict.REPLACE_OLDER)
             return
         held = _held(connection, table, [put.key[0] for put in puts])
         winners = [put for put in puts if put.key[0] not in held or put.order > order_of(name, held[put.key[0]])]

@@ -36,6 +36,10 @@ __all__ = [
     "FLAGGED_INDEX",
     "METADATA",
     "UtcDateTime",
+    "alert_acknowledgements",
+    "alert_handlings",
+    "alert_mutes",
+    "alert_revisions",
     "alerts",
     "burst_flags",
     "burst_frames",
@@ -603,9 +607,77 @@ alerts = Table(
     Column("raised_at", UtcDateTime, nullable=False),
     Column("content", _JSON, nullable=False),
     _version(),
+    Column("rule", String),
+    Column("change", BigInteger),
     Index(None, "raised_at"),
+    Index(None, "change"),
 )
-"""Alerts, by their last event. `kind`: the severity; `burst_id`: the first burst that matches, or did."""
+"""Alerts, by their last event. `kind`: the severity; `burst_id`: the first burst that matches, or did; `change`: number
+of the transaction that wrote the row."""
+
+alert_revisions = Table(
+    "alert_revisions",
+    METADATA,
+    Column("alert_id", String, primary_key=True),
+    Column("revision", Integer, primary_key=True),
+    Column("state", String(16), nullable=False),
+    Column("summary", Text, nullable=False),
+    Column("updated_at", UtcDateTime, nullable=False),
+    _version(),
+)
+"""The revisions of alerts that were read: the topic is compacted, so that a rebuild may find fewer."""
+
+alert_handlings = Table(
+    "alert_handlings",
+    METADATA,
+    Column("handling_id", String, primary_key=True),
+    Column("action", String(16), nullable=False),
+    Column("alert_id", String),
+    Column("alert_revision", Integer),
+    Column("rule", String),
+    Column("station", String, nullable=False),
+    Column("camera", String, nullable=False),
+    Column("until", UtcDateTime),
+    Column("account", String, nullable=False),
+    Column("note", Text),
+    Column("handled_at", UtcDateTime, nullable=False),
+    _version(),
+    Index(None, "alert_id"),
+)
+"""Everything that people did about alerts."""
+
+alert_acknowledgements = Table(
+    "alert_acknowledgements",
+    METADATA,
+    Column("alert_id", String, primary_key=True),
+    Column("handling_id", String, nullable=False),
+    Column("acknowledged", Boolean, nullable=False),
+    Column("alert_revision", Integer),
+    Column("account", String, nullable=False),
+    Column("note", Text),
+    Column("handled_at", UtcDateTime, nullable=False),
+    _version(),
+    Column("change", BigInteger),
+    Index(None, "change"),
+)
+"""Of each alert the last acknowledgement, or that it was taken back."""
+
+alert_mutes = Table(
+    "alert_mutes",
+    METADATA,
+    Column("rule", String, primary_key=True),
+    Column("camera", String, primary_key=True),
+    Column("handling_id", String, nullable=False),
+    Column("station", String, nullable=False),
+    Column("until", UtcDateTime),
+    Column("account", String, nullable=False),
+    Column("note", Text),
+    Column("handled_at", UtcDateTime, nullable=False),
+    _version(),
+    Column("change", BigInteger),
+    Index(None, "change"),
+)
+"""The last mute of a rule (empty: any) at a camera (empty: all); `until` NULL: it was taken back."""
 
 log_partitions = Table(
     "log_partitions",

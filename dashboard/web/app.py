@@ -19,6 +19,8 @@ from uncia.dashboard.web.labels import filter_label
 from uncia.dashboard.web.pages import (
     account,
     accounts,
+    alert_rules,
+    alerts,
     alike,
     browse,
     burst,
@@ -87,6 +89,8 @@ def create_app(services: Services) -> FastAPI:
         account,
         accounts,
         live,
+        alert_rules,
+        alerts,
         browse,
         alike,
         burst,

@@ -8,7 +8,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from uncia.dashboard.catalogue.filters import BurstFilter, BurstOrder, Hours
 
-__all__ = ["BurstQuery"]
+__all__ = ["BurstQuery", "empty_is_none", "without_empty"]
 
 _CLOCK = r"^([01][0-9]|2[0-3]):[0-5][0-9]$|^24:00$"
 
@@ -16,19 +16,20 @@ _CLOCK = r"^([01][0-9]|2[0-3]):[0-5][0-9]$|^24:00$"
 _REPEATED = frozenset({"category", "station", "camera", "status", "flag"})
 
 
-def _empty_is_none(value: Any) -> Any:
-    """A form sends its empty fields, too."""
+def empty_is_none(value: Any) -> Any:
+    """None for an empty text: a form sends its empty fields, too."""
     return None if value == "" else value
 
 
-def _without_empty(value: Any) -> Any:
+def without_empty(value: Any) -> Any:
+    """Several values without the empty ones."""
     return tuple(one for one in value if one != "") if isinstance(value, list | tuple) else value
 
 
-_Optional = BeforeValidator(_empty_is_none)
+_Optional = BeforeValidator(empty_is_none)
 _Text = Annotated[Annotated[str, Field(max_length=300)] | None, _Optional]
 _Texts = Annotated[
-    tuple[Annotated[str, Field(max_length=1024)], ...], BeforeValidator(_without_empty), Field(max_length=200)
+    tuple[Annotated[str, Field(max_length=1024)], ...], BeforeValidator(without_empty), Field(max_length=200)
 ]
 _Share = Annotated[Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)] | None, _Optional]
 _Clock = Annotated[Annotated[str, Field(pattern=_CLOCK)] | None, _Optional]

@@ -6,9 +6,9 @@ from collections.abc import AsyncIterator, Callable, Sequence
 
 import structlog
 
-from uncia.dashboard.catalogue.rows import BurstChange
+from uncia.dashboard.catalogue.rows import AlertChange, BurstChange
 
-__all__ = ["ChangeFeed"]
+__all__ = ["Change", "ChangeFeed"]
 
 log = structlog.get_logger(__name__)
 
@@ -16,7 +16,8 @@ _KEPT = 2000
 """Changes that are kept in memory; viewers that reconnect from further back read the database."""
 _PAGE = 500
 
-ReadChanges = Callable[[int, int], Sequence[BurstChange]]
+Change = BurstChange | AlertChange
+ReadChanges = Callable[[int, int], Sequence[Change]]
 """Called with a number and a limit: the changes after it, in order, those of one number together."""
 
 
@@ -30,7 +31,7 @@ class ChangeFeed:
         self._read = read
         self._newest = newest
         self._interval_s = interval_s
-        self._recent: deque[BurstChange] = deque()
+        self._recent: deque[Change] = deque()
         self._last = 0
         self._complete_after = 0
         """`_recent` holds all changes after this number."""
@@ -41,7 +42,7 @@ class ChangeFeed:
         """Poll until cancelled. An unavailable database is logged once and polled again."""
         available = True
         while True:
-            found: Sequence[BurstChange] = ()
+            found: Sequence[Change] = ()
             try:
                 if not self._started.is_set():
                     self._last = self._complete_after = await asyncio.to_thread(self._newest)
@@ -58,7 +59,7 @@ class ChangeFeed:
             if len(found) < _PAGE:
                 await asyncio.sleep(self._interval_s)
 
-    async def follow(self, after: int | None = None) -> AsyncIterator[tuple[BurstChange, int | None]]:
+    async def follow(self, after: int | None = None) -> AsyncIterator[tuple[Change, int | None]]:
         """Yield changes after a number; None: from now on. Never ends.
 
         The second value is the position to go on from, given with the last change of each number: a reader that
@@ -76,12 +77,12 @@ class ChangeFeed:
             if position >= self._last:
                 await arrived.wait()
 
-    async def _after(self, position: int) -> list[BurstChange]:
+    async def _after(self, position: int) -> list[Change]:
         if position >= self._complete_after:
             return [change for change in self._recent if change.number > position]
         return list(await asyncio.to_thread(self._read, position, _PAGE))
 
-    def _add(self, found: Sequence[BurstChange]) -> None:
+    def _add(self, found: Sequence[Change]) -> None:
         self._recent.extend(found)
         while len(self._recent) > _KEPT:
             # All changes of a number leave together.

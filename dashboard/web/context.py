@@ -11,9 +11,11 @@ from urllib.parse import quote
 from fastapi import Depends, HTTPException, Request, Response
 from fastapi.responses import HTMLResponse, JSONResponse
 from pydantic import BaseModel
+from sqlalchemy.exc import DBAPIError
 
 from uncia.camtrap.hidden_people import HiddenPeople, hidden_people
 from uncia.dashboard.catalogue.numbers import CameraPosition
+from uncia.dashboard.catalogue.rows import OpenAlerts
 from uncia.dashboard.web.accounts.roles import Caller, Right
 from uncia.dashboard.web.services import Services
 from uncia.dashboard.web.strings import TEXT
@@ -60,9 +62,17 @@ class Context:
             form_token=self.form_token,
             here=self.request.url.path,
             query=self.request.url.query,
+            open_alerts=None if self.is_fragment else self.open_alerts(),
             **values,
         )
         return HTMLResponse(html, status_code=status)
+
+    def open_alerts(self) -> OpenAlerts | None:
+        """The open alerts that the caller may see; None where the catalogue is unavailable."""
+        try:
+            return self.services.alerts.open(self.caller.stations)
+        except DBAPIError:
+            return None
 
     @property
     def is_fragment(self) -> bool:
@@ -222,5 +232,6 @@ Reviewing = Annotated[Context, Depends(requires(Right.REVIEW))]
 ViewerChanges = Annotated[Context, Depends(changes(Right.VIEW))]
 """A request by which any role changes something of its own, such as a saved view."""
 ReviewerChanges = Annotated[Context, Depends(changes(Right.REVIEW))]
+AlertChanges = Annotated[Context, Depends(changes(Right.HANDLE_ALERTS))]
 OperatorChanges = Annotated[Context, Depends(changes(Right.OPERATE))]
 AdminChanges = Annotated[Context, Depends(changes(Right.ADMINISTER))]

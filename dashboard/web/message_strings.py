@@ -12,6 +12,7 @@ MESSAGES: dict[str, str] = {
     "refused.exports": "as many exports run as may at once; try again when one is complete",
     "refused.export_failed": "the export could not be written: {reason}",
     "refused.dead_letter": "there is no dead letter {name}",
+    "refused.alert_rules": "there is no file of alert rules here",
     "refused.replay": "no replay is called {name}",
     "picture.gone": "no longer stored",
     "picture.replaced": "replaced by another photograph",

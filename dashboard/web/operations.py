@@ -4,26 +4,34 @@ and to Triton's model repository.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any, Protocol
 
 from uncia.dashboard.web.strings import text
-from uncia.errors import PermanentError
+from uncia.errors import PermanentError, UnciaError
 
 __all__ = [
+    "AlertRules",
+    "CheckedRules",
     "DeadLetterDetails",
     "DeadLetterRow",
     "DeadLetters",
     "ModelVersionList",
     "ModelVersionRow",
     "ModelVersions",
+    "NoAlertRules",
     "NoDeadLetters",
     "NoModelVersions",
     "NoReplays",
     "Operations",
+    "PastAlert",
     "PromotedReplay",
     "ReplayComparison",
     "ReplayRow",
     "Replays",
+    "RuleMistake",
+    "RulePreview",
+    "RuleText",
 ]
 
 
@@ -160,6 +168,94 @@ class ModelVersions(Protocol):
         """Make a version live; refused where `live` is not the live version any more."""
 
 
+@dataclass(frozen=True)
+class RuleText:
+    """The file of alert rules as it is."""
+
+    path: str
+    text: str
+    fingerprint: str
+
+
+@dataclass(frozen=True)
+class RuleMistake:
+    """What is wrong, or probably not meant, at one place of a text; line and column count from 1."""
+
+    line: int
+    column: int
+    text: str
+
+
+@dataclass(frozen=True)
+class CheckedRules:
+    """A text of rules that was checked."""
+
+    rules: int
+    """How many there are; 0 with a mistake."""
+    mistakes: Sequence[RuleMistake]
+    warnings: Sequence[RuleMistake]
+
+
+@dataclass(frozen=True)
+class PastAlert:
+    """An alert that rules would have raised. `burst_id`: its first burst."""
+
+    rule: str
+    station: str
+    camera: str
+    summary: str
+    raised_at: datetime
+    burst_id: str | None
+
+
+@dataclass(frozen=True)
+class RulePreview:
+    """What rules would have raised."""
+
+    days: int
+    counts: Mapping[str, int]
+    """By rule, in the order of the file."""
+    newest: Sequence[PastAlert]
+    """The last ones, the newest first."""
+    total: int
+
+
+class AlertRules(Protocol):
+    """The file of alert rules. Methods raise `UnciaError`."""
+
+    def read(self) -> RuleText:
+        """The file as it is."""
+
+    def check(self, text: str) -> CheckedRules:
+        """The mistakes of a text."""
+
+    def preview(self, text: str, days: int) -> RulePreview:
+        """What a text without mistakes would have raised. Reads topics, which takes seconds."""
+
+    def save(self, text: str, fingerprint: str) -> str:
+        """Replace the file; refused where it is not the one of the fingerprint any more. Returns the new one."""
+
+
+class NoAlertRules:
+    """Where the page runs without a file of rules."""
+
+    def read(self) -> RuleText:
+        """Nothing."""
+        raise UnciaError(text("refused.alert_rules"))
+
+    def check(self, text: str) -> CheckedRules:
+        """Nothing."""
+        return CheckedRules(0, (), ())
+
+    def preview(self, text: str, days: int) -> RulePreview:
+        """Nothing."""
+        return RulePreview(days, {}, (), 0)
+
+    def save(self, text: str, fingerprint: str) -> str:
+        """Nothing."""
+        return fingerprint
+
+
 class NoDeadLetters:
     """Where the page runs without access to the topics."""
 
@@ -221,3 +317,4 @@ class Operations:
     dead_letters: DeadLetters = field(default_factory=NoDeadLetters)
     replays: Replays = field(default_factory=NoReplays)
     models: ModelVersions = field(default_factory=NoModelVersions)
+    rules: AlertRules = field(default_factory=NoAlertRules)

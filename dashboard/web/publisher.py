@@ -1,4 +1,4 @@
-"""Publishes what people decide: reviews and requests of explanations."""
+"""Publishes what people decide: reviews, requests of explanations, and what they do about alerts."""
 
 import threading
 
@@ -7,11 +7,11 @@ from kafka.errors import KafkaError
 
 from uncia.dashboard.web.strings import text
 from uncia.errors import DependencyDown, PermanentError
-from uncia.events import BurstResolved, ExplanationRequested, ObservationReviewed
+from uncia.events import AlertHandled, BurstResolved, ExplanationRequested, ObservationReviewed
 from uncia.kafka.broker import CameraProducer, MessageReader
 from uncia.kafka.partitioning import partition_of
 from uncia.settings import Settings
-from uncia.topics import BURST_RESOLVED, EXPLANATION_REQUESTED, OBSERVATION_REVIEWED
+from uncia.topics import ALERT_HANDLED, BURST_RESOLVED, EXPLANATION_REQUESTED, OBSERVATION_REVIEWED, Topic
 
 __all__ = ["Publisher"]
 
@@ -19,6 +19,15 @@ _MAX_EVENT_BYTES = 400_000
 """Of an event within a review; frames are left out of a larger one."""
 
 log = structlog.get_logger(__name__)
+
+
+def _message(event: ObservationReviewed | ExplanationRequested | AlertHandled) -> tuple[Topic, str, bytes, bytes]:
+    """Topic, what the partition is computed from, key and value."""
+    if isinstance(event, ObservationReviewed):
+        return OBSERVATION_REVIEWED, event.camera, event.burst_id.encode(), event.to_bytes()
+    if isinstance(event, AlertHandled):
+        return ALERT_HANDLED, event.partitioned_by, event.key.encode(), event.to_bytes()
+    return EXPLANATION_REQUESTED, event.camera, event.camera.encode(), event.to_bytes()
 
 
 class Publisher:
@@ -33,20 +42,13 @@ class Publisher:
         self._producer: CameraProducer | None = None
         self._reader: MessageReader | None = None
 
-    def publish(self, *events: ObservationReviewed | ExplanationRequested) -> None:
+    def publish(self, *events: ObservationReviewed | ExplanationRequested | AlertHandled) -> None:
         """Publish events in order."""
         with self._lock:
             try:
                 if self._producer is None:
                     self._producer = CameraProducer(self._settings)
-                self._producer.send(
-                    [
-                        (OBSERVATION_REVIEWED, event.camera, event.burst_id.encode(), event.to_bytes())
-                        if isinstance(event, ObservationReviewed)
-                        else (EXPLANATION_REQUESTED, event.camera, event.camera.encode(), event.to_bytes())
-                        for event in events
-                    ]
-                )
+                self._producer.send([_message(event) for event in events])
             except KafkaError as error:
                 self.close()
                 raise DependencyDown(text("refused.publisher", reason=error)) from error

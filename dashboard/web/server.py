@@ -10,6 +10,7 @@ import uvicorn
 from sqlalchemy import URL
 
 from uncia.audit import AuditLog, audit_file_of_process
+from uncia.dashboard.catalogue.alerts import Alerts
 from uncia.dashboard.catalogue.column_cache import ColumnCache
 from uncia.dashboard.catalogue.database import DatabaseDown, catalogue_url, database_url, open_database
 from uncia.dashboard.catalogue.history_cache import HistoryCache
@@ -80,8 +81,9 @@ def open_services(settings: Settings, operations: Operations | None = None) -> S
         leases=LeaseStore(engine),
         templates=Templates(settings.dashboard_assets),
         catalogue=catalogue,
+        alerts=Alerts(database),
         pictures=pictures,
-        feed=ChangeFeed(catalogue.changes, catalogue.newest_change),
+        feed=ChangeFeed(catalogue.all_changes, catalogue.newest_change),
         read_status=lambda: stream_status(settings),
         publisher=Publisher(settings),
         numbers=CatalogueNumbers(database, columns=columns, history=history),

@@ -7,20 +7,22 @@ import json
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from uncia.audit import AuditLog
+from uncia.dashboard.catalogue.alerts import Alerts
 from uncia.dashboard.catalogue.column_cache import ColumnCache
 from uncia.dashboard.catalogue.history_cache import HistoryCache
 from uncia.dashboard.catalogue.numbers import CatalogueNumbers
 from uncia.dashboard.catalogue.pending import PendingExplanations
 from uncia.dashboard.catalogue.queries import Catalogue
-from uncia.dashboard.catalogue.rows import BurstChange
+from uncia.dashboard.catalogue.rows import AlertChange, BurstChange, OpenAlerts
 from uncia.dashboard.web.accounts.leases import LeaseStore
 from uncia.dashboard.web.accounts.store import AccountStore
 from uncia.dashboard.web.accounts.views import ViewStore
+from uncia.dashboard.web.alert_view import alert_view
 from uncia.dashboard.web.burst_view import burst_view, newest_day
 from uncia.dashboard.web.change_feed import ChangeFeed
 from uncia.dashboard.web.downloads import Downloads
@@ -60,6 +62,7 @@ class Services:
     leases: LeaseStore
     templates: Templates
     catalogue: Catalogue
+    alerts: Alerts
     pictures: PictureService
     feed: ChangeFeed
     read_status: Callable[[], StreamStatus]
@@ -80,6 +83,9 @@ class Services:
     first_link_file: Path
     """Holds the link of a start without accounts until it is used."""
     _rendered: OrderedDict[tuple[int, str], "asyncio.Task[RenderedChange | None]"] = field(default_factory=OrderedDict)
+    _alert_updates: OrderedDict[tuple[AlertChange, frozenset[str] | None], "asyncio.Task[str | None]"] = field(
+        default_factory=OrderedDict
+    )
     _status: tuple[float, StreamStatus] = (0.0, StreamStatus())
     _status_lock: threading.Lock = field(default_factory=threading.Lock)
 
@@ -117,6 +123,39 @@ class Services:
             while len(self._rendered) > _RENDERED:
                 self._rendered.popitem(last=False)
         return await asyncio.shield(task)
+
+    async def alert_update(self, change: AlertChange, stations: Iterable[str] | None) -> str | None:
+        """What a page with alerts is told about a change, as JSON; None where it concerns none of the stations (None:
+        all). Computed once for all accounts that may see the same stations."""
+        key = (change, None if stations is None else frozenset(stations))
+        task = self._alert_updates.get(key)
+        if task is None:
+            task = asyncio.create_task(asyncio.to_thread(self._alert_update, change, key[1]))
+            self._alert_updates[key] = task
+            while len(self._alert_updates) > _RENDERED:
+                self._alert_updates.popitem(last=False)
+        return await asyncio.shield(task)
+
+    def _alert_update(self, change: AlertChange, stations: frozenset[str] | None) -> str | None:
+        alert = self.alerts.alert(change.alert_id, stations) if change.alert_id else None
+        if change.alert_id and alert is None:
+            return None
+        found = self.alerts.open(stations)
+        return json.dumps(
+            {
+                "alert_id": change.alert_id,
+                "revision": alert.revision if alert else 0,
+                "state": alert.state if alert else "",
+                "summary": alert.summary if alert else "",
+                "open": found.count,
+                "banner": self.open_alerts_html(found),
+            }
+        )
+
+    def open_alerts_html(self, found: OpenAlerts) -> str:
+        """The banner of open alerts."""
+        newest = alert_view(found.newest) if found.newest else None
+        return self.templates.part("banner", found, newest, source="alert_parts.html.j2")
 
     def _render(self, burst_id: str) -> RenderedChange | None:
         found = self.catalogue.burst(burst_id)

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from uncia.dashboard.web.alert_strings import ALERTS
 from uncia.dashboard.web.list_strings import LISTS
 from uncia.dashboard.web.message_strings import MESSAGES
 from uncia.dashboard.web.operations_strings import OPERATIONS
@@ -335,6 +336,7 @@ TEXT: dict[str, str] = {
     "health.model": "Model",
     "health.deployment": "Deployment",
     "health.days": "{n} photographs in {days} days",
+    **ALERTS,
     **OPERATIONS,
     **LISTS,
     **MESSAGES,

@@ -40,13 +40,14 @@ class Templates:
             static=self.address,
             has_static=self.has,
             may=Right,
-            all_texts=lambda prefix: _with_prefix(prefix),
+            all_texts=lambda *prefixes: {name: value for one in prefixes for name, value in _with_prefix(one).items()},
         )
         self._environment.filters.update(
             path=lambda value: quote(str(value), safe=""),
             percent=percent,
             share=share,
             moment=moment,
+            minute=minute,
             flag_name=flag_name,
             filter_label=filter_label,
             filter_value=lambda value, name: filter_value(name, value),
@@ -56,9 +57,9 @@ class Templates:
         """Render one template."""
         return self._environment.get_template(template).render(**values)
 
-    def part(self, name: str, value: Any) -> str:
-        """Render one macro of `parts.html.j2`."""
-        return str(getattr(self._environment.get_template("parts.html.j2").module, name)(value))
+    def part(self, name: str, *values: Any, source: str = "parts.html.j2") -> str:
+        """Render one macro of a template that holds parts of pages."""
+        return str(getattr(self._environment.get_template(source).module, name)(*values))
 
     def address(self, name: str) -> str:
         """The address of a static file or library; without its digest where the file is missing."""
@@ -88,6 +89,11 @@ def share(counted: float | None) -> str:
 def moment(value: datetime | None) -> str:
     """A time to the second, without its offset: the camera's clock has none."""
     return "" if value is None else f"{value:%Y-%m-%d %H:%M:%S}"
+
+
+def minute(value: datetime | None) -> str:
+    """A time to the minute."""
+    return "" if value is None else f"{value:%Y-%m-%d %H:%M}"
 
 
 def _with_prefix(prefix: str) -> Mapping[str, str]:

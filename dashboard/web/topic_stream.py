@@ -17,6 +17,7 @@ from uncia.kafka.broker import Message
 from uncia.kafka.offset_consumer import OffsetConsumer
 from uncia.settings import Settings
 from uncia.topics import (
+    ALERT_HANDLED,
     ALERT_RAISED,
     BURST_RESOLVED,
     CLOCK_JUDGED,
@@ -60,6 +61,7 @@ STREAMED_TOPICS: tuple[Topic, ...] = (
     STATIC_OBJECTS_CHANGED,
     ALERT_RAISED,
     STATUS_REPORTED,
+    ALERT_HANDLED,
 )
 """Their order is part of every position: add new ones at the end."""
 

@@ -15,19 +15,18 @@ from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_play
 from pydantic import SecretStr
 from sqlalchemy import Engine, make_url
 
-from tests.unit.dashboard.catalogue.catalogue_data import Log, sqlite_catalogue
+from tests.unit.dashboard.catalogue.catalogue_data import sqlite_catalogue
+from tests.unit.dashboard.web.alert_data import fold_events
 from tests.unit.dashboard.web.conftest import FakePictures, FakePublisher
 from tests.unit.dashboard.web.running_server import RunningServer
 from tests.waiting import SCALE
-from uncia.dashboard.catalogue.changes import LogRecord
 from uncia.dashboard.catalogue.database import open_database
-from uncia.dashboard.catalogue.store import CatalogueStore, PartitionState
 from uncia.dashboard.web.accounts import passwords
 from uncia.dashboard.web.accounts.roles import Role
 from uncia.dashboard.web.context import SESSION_COOKIE
 from uncia.dashboard.web.server import open_services
 from uncia.dashboard.web.services import Services
-from uncia.events import Event, ExplanationRequested, ObservationReviewed
+from uncia.events import AlertHandled, Event, ExplanationRequested, ObservationReviewed
 from uncia.infra.local.install_browser import chromium, missing
 from uncia.infra.local.layout import parts_dir
 from uncia.kafka.stream_status import Lag, StreamStatus
@@ -65,7 +64,7 @@ class FoldingPublisher(FakePublisher):
         self._fold = fold
         self._published = threading.Condition()
 
-    def publish(self, *events: ObservationReviewed | ExplanationRequested) -> None:
+    def publish(self, *events: ObservationReviewed | ExplanationRequested | AlertHandled) -> None:
         super().publish(*events)
         for event in events:
             self._fold(event)
@@ -94,17 +93,7 @@ class Site:
 
     def fold(self, event: Event) -> None:
         """Fold an event into the catalogue."""
-        store, record = CatalogueStore(self.engine), Log().append(event)
-        place = (record.topic, record.partition)
-        state = store.partitions().get(place) or PartitionState("id", 0, 0)
-        store.set_partitions({place: state})
-        store.apply(
-            [
-                LogRecord(
-                    record.topic, record.partition, state.next_offset, record.timestamp_ms, record.key, record.value
-                )
-            ]
-        )
+        fold_events(self.engine, event)
 
 
 @pytest.fixture(scope="session")

@@ -10,11 +10,14 @@ from playwright.sync_api import Dialog, Page, Route, expect
 from tests.browser.conftest import ASSETS, PHONE, WIDE, FoldingPublisher, Open, Site
 from tests.unit.dashboard.catalogue.catalogue_data import Log, revised_burst
 from tests.unit.dashboard.hostile_events import NAMES, hostile_events
+from tests.unit.dashboard.web.alert_data import alert_of
 from tests.unit.dashboard.web.operations_data import stand_ins
+from tests.unit.dashboard.web.test_alert_rules import RULES, Rules
 from uncia.dashboard.catalogue.filters import BurstFilter
 from uncia.dashboard.catalogue.store import CatalogueStore, PartitionState
 from uncia.dashboard.web.accounts.roles import Role
 from uncia.events import ObservationReviewed, ReviewDecision
+from uncia.settings import Settings
 
 
 def events(site: Site, count: int) -> list[ObservationReviewed]:
@@ -298,7 +301,7 @@ def test_a_list_is_exported_with_its_filters(open_page: Open) -> None:
 
 
 PAGES = (
-    *("/", "/browse", "/alike", "/review", "/numbers", "/health", "/operations"),
+    *("/", "/alerts", "alert", "/alerts/rules", "/browse", "/alike", "/review", "/numbers", "/health", "/operations"),
     *("/account", "/accounts", "/sign-in", "burst", "/export?category=animal", "/browse?flag=favourite&reviewer=aigul"),
     *("/operations/dead-letters/0:17", "/operations/replays/trial", "link", "password link", "/link/used", "/nothing"),
 )
@@ -309,6 +312,14 @@ def address_of(site: Site, page: str) -> str:
     accounts = site.services.accounts
     if page == "burst":
         return f"/bursts/{site.services.catalogue.bursts(limit=1).rows[0].burst_id}"
+    if page == "/alerts/rules":
+        path = site.services.first_link_file.with_name("rules.yaml")
+        path.write_text(RULES + "    severety: critical\n")
+        site.services.operations.rules = Rules(Settings(_env_file=None, alert_rules=path))
+    if page == "alert":
+        alert = alert_of(site.services.catalogue.bursts(limit=1).rows[0])
+        site.fold(alert)
+        return f"/alerts/{alert.alert_id}"
     if page == "link":
         return f"/link/{accounts.create_link(role=Role.VIEWER)}"
     if page == "password link":

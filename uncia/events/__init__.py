@@ -1,6 +1,15 @@
 """Wire models: the events on the topics, as JSON. Writers are strict; readers ignore fields that they do not know."""
 
-from uncia.events.alerts import AlertBurst, AlertCause, AlertRaised, AlertState, Severity
+from uncia.events.alerts import (
+    AlertAction,
+    AlertBurst,
+    AlertCause,
+    AlertHandled,
+    AlertRaised,
+    AlertState,
+    Severity,
+    mute_key,
+)
 from uncia.events.base import Event
 from uncia.events.bursts import (
     BurstCategory,
@@ -70,8 +79,10 @@ __all__ = [
     "OBJECT_MOVED",
     "VIDEO_NOT_ANALYSED",
     "WITHDRAWN_REASONS",
+    "AlertAction",
     "AlertBurst",
     "AlertCause",
+    "AlertHandled",
     "AlertRaised",
     "AlertState",
     "Box",
@@ -139,5 +150,6 @@ __all__ = [
     "Trigger",
     "deployment_key",
     "former_word",
+    "mute_key",
     "strictest",
 ]

@@ -17,7 +17,7 @@ from typing import Any
 
 _NODE = re.compile(r"^(\w+)(\(\[|\[/|\[)(.+?)(\]\)|/\]|\])$")
 _EDGE = re.compile(r"^(\w+) (-->|-\.->) (\w+)$")
-_CHARACTER, _PADDING, _HEIGHT, _GAP_X, _GAP_Y, _MARGIN = 6.6, 6, 40, 8, 46, 8
+_CHARACTER, _PADDING, _HEIGHT, _GAP_X, _GAP_Y, _MARGIN = 6.6, 6, 40, 7, 46, 8
 _ROUNDING = {"([": 20, "[/": 0, "[": 5}
 _SWEEPS = 8
 """The order of the topology's nodes is stable after five."""

@@ -10,6 +10,8 @@ from fastapi.sse import EventSourceResponse, ServerSentEvent
 from pydantic import BaseModel
 
 from uncia.dashboard.catalogue.filters import BurstFilter
+from uncia.dashboard.catalogue.rows import AlertChange
+from uncia.dashboard.web.alert_view import AlertView, alert_view
 from uncia.dashboard.web.burst_view import BurstView, burst_view, newest_day
 from uncia.dashboard.web.context import Viewing, still_valid
 from uncia.dashboard.web.page_route import page
@@ -34,6 +36,8 @@ class LivePage(BaseModel):
     """Whether bursts of clocks that are ahead are listed, too: there are no others."""
     chosen: BurstView | None
     """The burst that is shown large instead of the newest."""
+    newest_alert: AlertView | None
+    """The open alert that was raised last."""
 
 
 class WorkerLag(BaseModel):
@@ -82,12 +86,14 @@ def show_live(
     if ahead:
         found = catalogue.bursts(limit=_SHOWN, stations=stations)
     chosen = catalogue.burst(burst, stations=stations) if burst else None
+    alert = context.services.alerts.open(stations).newest
     return LivePage(
         sequence=sequence,
         bursts=[burst_view(row) for row in found.rows],
         more=found.after is not None,
         ahead=ahead,
         chosen=burst_view(chosen.burst) if chosen else None,
+        newest_alert=alert_view(alert) if alert else None,
     )
 
 
@@ -132,8 +138,23 @@ async def live_stream(
     last_event_id: Annotated[str, Header()] = "",
 ) -> AsyncIterator[ServerSentEvent]:
     """Changes as parts of the page."""
-    async for position, change in _changes(context, _position(after, last_event_id)):
-        yield ServerSentEvent(event="burst", id=position, raw_data=change.parts)
+    async for position, change in _changes(context, stream_position(after, last_event_id), with_alerts=True):
+        if isinstance(change, str):
+            yield ServerSentEvent(event="alert", id=position, raw_data=change)
+        else:
+            yield ServerSentEvent(event="burst", id=position, raw_data=change.parts)
+
+
+@router.get("/alerts/stream", include_in_schema=False, response_class=EventSourceResponse)
+async def alert_stream(
+    context: Viewing,
+    after: Annotated[int | None, Query(ge=0)] = None,
+    last_event_id: Annotated[str, Header()] = "",
+) -> AsyncIterator[ServerSentEvent]:
+    """Changes of alerts, for their pages."""
+    async for position, change in _changes(context, stream_position(after, last_event_id), with_alerts=True):
+        if isinstance(change, str):
+            yield ServerSentEvent(event="alert", id=position, raw_data=change)
 
 
 @router.get("/events/bursts", response_class=EventSourceResponse, tags=["api"])
@@ -145,21 +166,34 @@ async def burst_events(
     """Every change of a burst that the caller may see, as server-sent events named `burst`, with the burst as it is
     now, reviews included. From the catalogue: many clients cost little. A client that
     reconnects with the last id that it got misses nothing; it may get a change twice."""
-    async for position, change in _changes(context, _position(after, last_event_id)):
-        yield ServerSentEvent(event="burst", id=position, raw_data=change.view)
+    async for position, change in _changes(context, stream_position(after, last_event_id)):
+        if not isinstance(change, str):
+            yield ServerSentEvent(event="burst", id=position, raw_data=change.view)
 
 
-def _position(after: int | None, last_event_id: str) -> int | None:
+def stream_position(after: int | None, last_event_id: str) -> int | None:
     """What the client saw last: the header is newer than the address, which stays as it was when it connected."""
     return int(last_event_id) if last_event_id.isdecimal() and len(last_event_id) < 19 else after
 
 
-async def _changes(context: Viewing, after: int | None) -> AsyncIterator[tuple[str | None, RenderedChange]]:
+async def _changes(
+    context: Viewing, after: int | None, *, with_alerts: bool = False
+) -> AsyncIterator[tuple[str | None, RenderedChange | str]]:
+    """Bursts as parts of the page, and what is told about alerts."""
     services, valid = context.services, still_valid(context)
     async for change, position in services.feed.follow(after):
+        at = None if position is None else str(position)
+        if isinstance(change, AlertChange):
+            told = await services.alert_update(change, context.caller.stations) if with_alerts else None
+            if told is None:
+                continue
+            if not await valid():
+                return
+            yield at, told
+            continue
         rendered = await services.rendered(change)
         if rendered is None or not context.caller.may_see(rendered.station):
             continue
         if not await valid():
             return
-        yield None if position is None else str(position), rendered
+        yield at, rendered

@@ -1,5 +1,6 @@
 // The live page: shows each change of the catalogue in place. EventSource reconnects by itself and sends the id of the
 // last change, so that nothing is missed.
+import { applyAlert } from "./alert_feed.js";
 import { fit, setParameter, text } from "./site.js";
 import { largePicture } from "./stage.js";
 
@@ -28,6 +29,10 @@ function connect() {
   source.addEventListener("burst", (event) => {
     after = Number(event.lastEventId) || after;
     show(JSON.parse(event.data));
+  });
+  source.addEventListener("alert", (event) => {
+    after = Number(event.lastEventId) || after;
+    applyAlert(JSON.parse(event.data));
   });
   source.onerror = () => {
     setState("reconnecting");

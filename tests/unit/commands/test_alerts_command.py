@@ -10,6 +10,7 @@ from typer.testing import CliRunner
 
 from tests.unit.processors.alerts.builders import burst, reviewed
 from uncia.commands import alerts as command
+from uncia.commands import past_alerts
 from uncia.errors import UnciaError
 from uncia.events import BurstResolved, DeploymentChanged, ReviewDecision
 from uncia.kafka.broker import Message
@@ -43,6 +44,7 @@ def published(monkeypatch: pytest.MonkeyPatch) -> list[tuple[datetime, Any]]:
 
     monkeypatch.setattr(command, "settings", Settings)
     monkeypatch.setattr(command, "read_topics", read)
+    monkeypatch.setattr(past_alerts, "read_topics", read)
     return values
 
 
@@ -122,6 +124,7 @@ def test_a_dry_run_counts_silences_that_ended(
         return found + [Message("t", 0, at, time, b"ridge/north", b"-", []) for at, time in enumerate(times)]
 
     monkeypatch.setattr(command, "read_topics", read)
+    monkeypatch.setattr(past_alerts, "read_topics", read)
     output = run("test", str(rules))
     # Silence counts from the beginning of the thirty days.
     assert "silent: this rule would have raised 3 alerts in the last 30 days" in output

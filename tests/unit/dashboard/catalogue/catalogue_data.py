@@ -20,7 +20,9 @@ from uncia.dashboard.catalogue.database import open_database
 from uncia.dashboard.catalogue.schema import migrate
 from uncia.dashboard.catalogue.store import CatalogueStore, PartitionState
 from uncia.events import (
+    AlertAction,
     AlertBurst,
+    AlertHandled,
     AlertRaised,
     AlertState,
     BurstCategory,
@@ -58,6 +60,7 @@ from uncia.events import (
     Sensitivity,
     TaxonVerdict,
     Trigger,
+    mute_key,
 )
 from uncia.kafka.partitioning import partition_of
 
@@ -176,7 +179,9 @@ class ProjectEvents:
         if number % 7 == 0 and burst.category is BurstCategory.ANIMAL:
             yield self._review(camera, burst, published, number)
         if number % 17 == 0 and burst.category is BurstCategory.ANIMAL:
-            yield _alert_of(burst, published)
+            alert = _alert_of(burst, published)
+            yield alert
+            yield from _handlings_of(alert, published)
         if number % 13 == 0:
             frame = burst.frames[0]
             name = ids.explanation_id(frame.image_id, "species_classifier@1", None, "lime")
@@ -483,6 +488,25 @@ def _alert_of(burst: BurstResolved, at: datetime) -> AlertRaised:
     )
 
 
+def _handlings_of(alert: AlertRaised, at: datetime) -> Iterator[AlertHandled]:
+    """Somebody acknowledges the alert, and mutes its rule at the camera for an hour."""
+    common = {"station": alert.station, "camera": alert.camera, "rule": alert.rule, "by": "aigul", "at": at}
+    yield AlertHandled(
+        **common,
+        handling_id=ids.handling_id(alert.alert_id, "aigul", at, "acknowledged"),
+        action=AlertAction.ACKNOWLEDGED,
+        alert_id=alert.alert_id,
+        alert_revision=alert.revision,
+        note="I ride up tomorrow.",
+    )
+    yield AlertHandled(
+        **common,
+        handling_id=ids.handling_id(mute_key(alert.rule, alert.camera), "aigul", at, "muted"),
+        action=AlertAction.MUTED,
+        until=at + timedelta(hours=1),
+    )
+
+
 def _crop_of(burst: BurstResolved, best: CropReference, at: datetime) -> CropPublished:
     name = ids.crop_id(best.image_id, best.box)
     return CropPublished(
@@ -514,7 +538,7 @@ class Log:
         self._ends: dict[tuple[str, int], int] = {}
 
     def append(self, event: Event, topic: str = "") -> LogRecord:
-        camera: str = event.camera  # type: ignore[attr-defined]
+        camera: str = getattr(event, "partitioned_by", "") or event.camera  # type: ignore[attr-defined]
         name, partition = topic or event.topic, partition_of(camera, PARTITIONS)
         offset = self._ends.get((name, partition), 0)
         self._ends[(name, partition)] = offset + 1

@@ -4,7 +4,7 @@ from typing import Any
 
 from sqlalchemy import Engine, delete, select
 
-from uncia.dashboard.catalogue.tables import METADATA, bursts, counters, derived_changes, log_partitions
+from uncia.dashboard.catalogue.tables import METADATA, counters, derived_changes, log_partitions
 
 Contents = dict[str, list[tuple[Any, ...]]]
 
@@ -19,7 +19,7 @@ def contents(engine: Engine, with_versions: bool = True) -> Contents:
         for name, table in METADATA.tables.items():
             if table in (counters, derived_changes, log_partitions):
                 continue
-            left_out = {"change"} if table is bursts else set()
+            left_out = {"change"}
             if not with_versions:
                 left_out |= {"version", "generation"}
             columns = [column for column in table.columns if column.name not in left_out]

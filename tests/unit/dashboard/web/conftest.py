@@ -26,7 +26,7 @@ from uncia.dashboard.web.publisher import Publisher
 from uncia.dashboard.web.server import open_services
 from uncia.dashboard.web.services import Services
 from uncia.errors import DependencyDown
-from uncia.events import ExplanationRequested, ObservationReviewed
+from uncia.events import AlertHandled, ExplanationRequested, ObservationReviewed
 from uncia.kafka.stream_status import Lag, StreamStatus
 from uncia.settings import Settings
 
@@ -64,10 +64,10 @@ class FakePublisher(Publisher):
     """Keeps what is published."""
 
     def __init__(self) -> None:
-        self.events: list[ObservationReviewed | ExplanationRequested] = []
+        self.events: list[ObservationReviewed | ExplanationRequested | AlertHandled] = []
         self.down = False
 
-    def publish(self, *events: ObservationReviewed | ExplanationRequested) -> None:
+    def publish(self, *events: ObservationReviewed | ExplanationRequested | AlertHandled) -> None:
         if self.down:
             raise DependencyDown("Kafka is down")
         self.events += events

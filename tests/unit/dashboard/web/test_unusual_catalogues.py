@@ -17,6 +17,7 @@ from tests.paths import ROOT
 from tests.unit.dashboard.catalogue.catalogue_data import Log, ProjectEvents
 from tests.unit.dashboard.web.conftest import SignIn, form_token
 from tests.unit.dashboard.web.running_server import environment_of
+from uncia.dashboard.catalogue.alerts import Alerts
 from uncia.dashboard.catalogue.database import open_database
 from uncia.dashboard.catalogue.numbers import CatalogueNumbers
 from uncia.dashboard.catalogue.queries import Catalogue
@@ -29,7 +30,18 @@ from uncia.dashboard.web.services import Services
 from uncia.events import BurstCategory, BurstResolved, Event, ImagePredicted
 from uncia.settings import Settings
 
-PAGES = ("/", "/browse", "/review", "/numbers", "/health", "/operations", "/live/pipeline", "/accounts", "/account")
+PAGES = (
+    "/",
+    "/alerts",
+    "/browse",
+    "/review",
+    "/numbers",
+    "/health",
+    "/operations",
+    "/live/pipeline",
+    "/accounts",
+    "/account",
+)
 RESET = datetime(1970, 1, 1, 0, 0, 9)
 ADDED = "reset/cam-1"
 
@@ -149,6 +161,7 @@ def engine_of(tmp_path: Path) -> Iterator[Any]:
 def test_an_empty_catalogue_has_all_pages(services: Services, sign_in: SignIn, engine_of: Any) -> None:
     engine = engine_of()
     services.catalogue, services.numbers = Catalogue(engine), CatalogueNumbers(engine)
+    services.alerts = Alerts(engine)
     admin = sign_in(Role.ADMIN)
     for address in PAGES:
         assert admin.get(address).status_code == 200, address
@@ -158,6 +171,7 @@ def test_an_empty_catalogue_has_all_pages(services: Services, sign_in: SignIn, e
         "more": False,
         "ahead": True,
         "chosen": None,
+        "newest_alert": None,
     }
     headers = {"x-form-token": form_token(admin.get("/account").text)}
     assert admin.post("/review/queue.json", json={}, headers=headers).json() == {"bursts": []}
