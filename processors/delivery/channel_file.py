@@ -12,7 +12,7 @@ import yaml
 from uncia.events import AlertState, Severity
 from uncia.processors.delivery.channels import Channel, ChannelType, PositionDetail, Rate
 from uncia.processors.delivery.http_client import check_url, is_loopback
-from uncia.processors.delivery.secret_file import is_readable_by_others
+from uncia.processors.delivery.secret_file import is_readable_by_others, unreadable
 from uncia.processors.yaml_positions import (
     FileMistakes,
     Mistake,
@@ -43,6 +43,8 @@ class ChannelFile:
 
     channels: tuple[Channel, ...]
     warnings: tuple[Mistake, ...] = ()
+    unusable: tuple[Mistake, ...] = ()
+    """Files of secrets and certificates that cannot be read. The messages of their channels wait for them."""
 
 
 def read_channels(path: Path) -> ChannelFile:
@@ -62,7 +64,7 @@ def parse_channels(content: str, name: str, folder: Path) -> ChannelFile:
         raise FileMistakes(name, [wrong.mistake]) from wrong
     if reader.mistakes:
         raise FileMistakes(name, sorted(reader.mistakes, key=lambda one: (one.line, one.column)))
-    return ChannelFile(tuple(channels), tuple(reader.warnings))
+    return ChannelFile(tuple(channels), tuple(reader.warnings), tuple(reader.unusable))
 
 
 class _Reader:
@@ -72,6 +74,7 @@ class _Reader:
         self._folder = folder
         self.mistakes: list[Mistake] = []
         self.warnings: list[Mistake] = []
+        self.unusable: list[Mistake] = []
 
     def channels(self, root: yaml.Node | None) -> list[Channel]:
         if root is None:
@@ -133,18 +136,16 @@ class _Reader:
             raise Wrong(fields["username"].start_mark, "a user name needs a `secret_file` with the password")
         if (channel.certfile is None) and channel.keyfile is not None:
             raise Wrong(fields["keyfile"].start_mark, "a key needs a `certfile`")
+        for key in sorted(_PATHS & set(fields)):
+            if problem := unreadable(getattr(channel, key)):
+                self.unusable.append(Wrong(fields[key].start_mark, f"{channel.name}: {problem}").mistake)
         for key in ("secret_file", "keyfile"):
             path = getattr(channel, key)
             if path is not None and is_readable_by_others(path):
                 self._warn(fields[key], f"{path} can be read by every user of this machine: chmod 600 {path}")
 
     def _path(self, node: yaml.Node) -> Path:
-        path = self._folder / Path(text(node)).expanduser()
-        try:
-            with path.open("rb"):
-                return path
-        except OSError as error:
-            raise Wrong(node.start_mark, f"{path} cannot be read: {error.strerror}") from error
+        return self._folder / Path(text(node)).expanduser()
 
     def _note(self, node: yaml.Node, problem: str) -> None:
         self.mistakes.append(Wrong(node.start_mark, problem).mistake)

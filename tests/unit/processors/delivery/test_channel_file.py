@@ -72,7 +72,6 @@ def test_gundi_has_its_address_and_rate(folder: Path) -> None:
         ("    recipients: [a@example.org]\n", "line 6, column 17: a channel of the type webhook has no `recipients`"),
         ("    timeout: 1h\n", "line 6, column 14: a limit from 1s to 5m is expected"),
         ("    secret: abc\n", "line 6, column 5: a channel has no 'secret': did you mean 'secret_file'?"),
-        ("    cafile: none.pem\n", "line 6, column 13:"),
     ],
 )
 def test_a_mistake_is_named_with_its_place(folder: Path, change: str, expected: str) -> None:
@@ -116,13 +115,13 @@ def test_two_channels_need_two_names(folder: Path) -> None:
     assert "a second channel is called 'hook'" in found
 
 
-def test_a_secret_that_others_can_read_is_a_warning_and_a_missing_one_a_mistake(folder: Path) -> None:
+def test_a_secret_that_others_can_read_is_a_warning_and_a_missing_one_makes_its_channel_unusable(folder: Path) -> None:
     (folder / "secret").chmod(0o644)
     (warning,) = parse(HOOK, folder).warnings
     assert "can be read by every user" in warning.text
     (folder / "secret").unlink()
-    (found,) = mistakes(HOOK, folder)
-    assert found.startswith("line 5, column 18") and "No such file" in found
+    (found,) = parse(HOOK, folder).unusable
+    assert str(found).startswith("line 5, column 18") and "No such file" in found.text
 
 
 def test_a_file_that_cannot_be_read_is_named(folder: Path) -> None:
@@ -132,3 +131,14 @@ def test_a_file_that_cannot_be_read_is_named(folder: Path) -> None:
 
 def test_an_empty_file_has_no_channels(folder: Path) -> None:
     assert parse("", folder).channels == ()
+
+
+def test_a_missing_file_makes_its_channel_unusable_and_no_other(folder: Path) -> None:
+    other = "  - {name: second, type: webhook, address: 'https://example.org/', secret_file: none}\n"
+    found = parse(HOOK + "    cafile: none.pem\n" + other, folder)
+    assert [one.name for one in found.channels] == ["hook", "second"]
+    assert [str(one) for one in found.unusable] == [
+        f"line 6, column 13: hook: {folder}/none.pem cannot be read: No such file or directory",
+        f"line 7, column 81: second: {folder}/none cannot be read: No such file or directory",
+    ]
+    assert parse(HOOK, folder).unusable == ()

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from structlog.testing import capture_logs
 
 from tests.unit.processors.delivery.examples import TAXA, alert, channel, secret_file
 from tests.unit.processors.delivery.http_receiver import Answer, receiving
@@ -15,7 +16,8 @@ from uncia.processors.delivery.channel_sender import ChannelSender, RateLimit, R
 from uncia.processors.delivery.channels import Channel, Rate
 from uncia.processors.delivery.failures import RefusedForGood, SendFailed
 from uncia.processors.delivery.message import AlertMessage, message_of
-from uncia.processors.delivery.outbox import Outbox, PartitionOffset, Queued
+from uncia.processors.delivery.outbox import Outbox, PartitionOffset
+from uncia.processors.delivery.outbox_queue import Queued
 from uncia.processors.delivery.webhook import WebhookSender
 
 PLACE = ("camera.alert.raised.v1", 0)
@@ -101,9 +103,52 @@ def test_a_refusal_and_too_many_tries_end_in_the_dead_letters(box: Outbox) -> No
     sender = runner(box, script, channel(tries=3), clock)
     queue(box, alert("alr-1"), alert("alr-2"))
     run(sender, clock, 3600)
-    reasons = {one.alert.alert_id: one.reason for one in box.dead_letters("one")}
+    reasons = {one.alert_id: one.reason for one in box.dead_letters("one")}
     assert reasons == {"alr-1": "HTTP 404", "alr-2": "given up after 3 tries, the last one: HTTP 503"}
     assert box.counts()["one"].pending == 0
+
+
+def refused_key() -> SendFailed:
+    return SendFailed("HTTP 401: the receiver refuses the key", may_have_arrived=False, needs_operator=True)
+
+
+def test_a_refused_key_is_tried_again_until_it_is_mended_and_is_in_the_log_once(box: Outbox) -> None:
+    clock, script = Clock(), Script(*(refused_key() for _ in range(30)))
+    sender = runner(box, script, channel(tries=3), clock)
+    queue(box, alert("alr-1"), alert("alr-2"))
+    with capture_logs() as logs:
+        run(sender, clock, 12 * 3600)
+    assert box.counts()["one"].delivered == 2 and box.dead_letters() == []
+    (noted,) = [one for one in logs if one["log_level"] in ("error", "warning")]
+    assert noted["event"] == "channel_needs_operator"
+    assert "refuses the key. The messages of this channel wait" in noted["reason"]
+
+
+def test_what_failed_by_a_refused_key_has_all_its_tries_left(box: Outbox) -> None:
+    clock, script = Clock(), Script(*(refused_key() for _ in range(5)), busy(), busy(), None)
+    sender = runner(box, script, channel(tries=3), clock)
+    queue(box, alert("alr-1"))
+    run(sender, clock, 3600)
+    assert box.counts()["one"].delivered == 1
+
+
+class RefusesSome(Script):
+    """Refuses the alerts whose id begins with `bad`, as some receivers refuse a wrong key."""
+
+    def send(self, message: AlertMessage, remote_id: str | None, reached: bool) -> str | None:
+        self.sent.append(message.key)
+        if message.alert_id.startswith("bad"):
+            raise refused_key()
+        return None
+
+
+def test_alerts_that_are_refused_as_a_wrong_key_hold_up_no_others_and_end_in_the_dead_letters(box: Outbox) -> None:
+    clock, script = Clock(), RefusesSome()
+    sender = runner(box, script, channel(tries=3), clock)
+    queue(box, *(alert(f"bad-{number}") for number in range(15)), alert("alr-1"), alert("alr-2"))
+    run(sender, clock, 6 * 3600)
+    assert box.counts()["one"].delivered == 2
+    assert {one.alert_id for one in box.dead_letters("one")} == {f"bad-{number}" for number in range(15)}
 
 
 def test_events_that_come_meanwhile_are_one_message(box: Outbox) -> None:
