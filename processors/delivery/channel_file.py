@@ -6,12 +6,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo
 
 import yaml
 
 from uncia.events import AlertState, Severity
 from uncia.processors.delivery.channels import Channel, ChannelType, PositionDetail, Rate
 from uncia.processors.delivery.http_client import check_url, is_loopback
+from uncia.processors.delivery.quiet_hours import QuietHours
 from uncia.processors.delivery.secret_file import is_readable_by_others, unreadable
 from uncia.processors.yaml_positions import (
     FileMistakes,
@@ -175,6 +177,29 @@ def _rate(node: yaml.Node) -> Rate:
     return Rate(int(found[1]), seconds)
 
 
+def _quiet(node: yaml.Node) -> QuietHours:
+    fields = mapping(node, "`quiet`", {"from", "until", "zone", "except"})
+    for required in ("from", "until", "zone"):
+        if required not in fields:
+            raise Wrong(node.start_mark, f"`quiet` needs `{required}`")
+    first, end = _minute(fields["from"]), _minute(fields["until"])
+    if first == end:
+        raise Wrong(fields["until"].start_mark, "the two times are the same")
+    zone = text(fields["zone"])
+    try:
+        ZoneInfo(zone)
+    except (ValueError, OSError) as error:
+        raise Wrong(fields["zone"].start_mark, "no such time zone: use a name such as Asia/Bishkek") from error
+    return QuietHours(first, end, zone, one_of(Severity)(fields["except"]) if "except" in fields else None)
+
+
+def _minute(node: yaml.Node) -> int:
+    found = re.fullmatch(r"([01]?[0-9]|2[0-3]):([0-5][0-9])", text(node))
+    if not found:
+        raise Wrong(node.start_mark, "a time of the day is expected, such as 22:00")
+    return int(found[1]) * 60 + int(found[2])
+
+
 def _timeout(node: yaml.Node) -> float:
     seconds = duration(node).total_seconds()
     if not 1 <= seconds <= 300:
@@ -235,6 +260,7 @@ _COMMON = {
     "stations",
     "states",
     "rate",
+    "quiet",
     "tries",
     "timeout",
     "private_address",
@@ -265,6 +291,7 @@ _FIELDS: dict[str, Callable[[yaml.Node], Any]] = {
     "stations": names,
     "states": _states,
     "rate": _rate,
+    "quiet": _quiet,
     "tries": count,
     "timeout": _timeout,
     "private_address": switch,

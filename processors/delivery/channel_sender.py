@@ -6,6 +6,7 @@ import time
 import traceback
 from collections import deque
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 
 import structlog
@@ -106,9 +107,11 @@ class ChannelSender:
         outbox: Outbox,
         render: Callable[[AlertRaised, Channel], AlertMessage],
         clock: Callable[[], float] = time.monotonic,
+        calendar: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self.channel = channel
         self._sender, self._outbox, self._render, self._clock = sender, outbox, render, clock
+        self._calendar = calendar
         self._schedule, self._rate = RetrySchedule(), RateLimit(channel.rate)
         # Of a channel whose key is refused, or that an operator must mend otherwise: the alerts that were tried in this
         # turn, those of earlier turns although others were delivered since, and whether it is in the log.
@@ -169,12 +172,17 @@ class ChannelSender:
         return 0.0
 
     def _take(self, waiting: set[str]) -> Pick | None:
-        name, states = self.channel.name, self.channel.states
+        quiet, states = self.channel.quiet, self.channel.states
+        least = quiet.least_rank(self._calendar()) if quiet is not None else 0
+
+        def take(without: set[str]) -> Pick | None:
+            return self._outbox.take(self.channel.name, without, states=states, least_rank=least)
+
         # In turn: a receiver may refuse some alerts as it refuses a wrong key, and take the others.
-        if (pick := self._outbox.take(name, waiting | self._refused, states=states)) or not self._refused:
+        if (pick := take(waiting | self._refused)) or not self._refused:
             return pick
         self._refused.clear()
-        return self._outbox.take(name, waiting, states=states)
+        return take(waiting)
 
     def _deliver(self, pick: Pick) -> None:
         name, alert = self.channel.name, pick.alert

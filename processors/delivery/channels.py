@@ -7,10 +7,9 @@ from enum import StrEnum
 from pathlib import Path
 
 from uncia.events import AlertRaised, AlertState, Severity
+from uncia.processors.delivery.quiet_hours import QuietHours, severity_rank
 
 __all__ = ["Channel", "ChannelType", "PositionDetail", "Rate", "named_channels", "route", "unknown_names"]
-
-_ORDER = tuple(Severity)
 
 
 class ChannelType(StrEnum):
@@ -59,6 +58,7 @@ class Channel:
     """Names, or patterns with `*`; empty: all."""
     states: frozenset[AlertState] = frozenset(AlertState)
     rate: Rate | None = None
+    quiet: QuietHours | None = None
     tries: int = 100
     timeout_s: float = 10.0
     """Limit of one delivery, in seconds, connecting included."""
@@ -76,7 +76,7 @@ class Channel:
 
     def wants(self, alert: AlertRaised) -> bool:
         """Whether an alert that is routed to this channel is severe enough, and at one of its stations."""
-        severe = _ORDER.index(alert.severity) >= _ORDER.index(self.minimum_severity)
+        severe = severity_rank(alert.severity) >= severity_rank(self.minimum_severity)
         return severe and (
             not self.stations or any(fnmatch.fnmatchcase(alert.station, _literal(one)) for one in self.stations)
         )

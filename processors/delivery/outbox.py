@@ -160,14 +160,19 @@ class Outbox:
     # To a channel
 
     def take(
-        self, channel: str, waiting: Collection[str] = (), *, states: Collection[AlertState] = frozenset(AlertState)
+        self,
+        channel: str,
+        waiting: Collection[str] = (),
+        *,
+        states: Collection[AlertState] = frozenset(AlertState),
+        least_rank: int = 0,
     ) -> Pick | None:
         """The message that a channel sends next; None: there is none.
 
-        Of the alerts but those in `waiting`, the one that waits longest, in its newest revision: earlier ones are
-        overtaken. An alert that was withdrawn before anything of it was sent is cancelled, and so are withdrawals for
-        a channel that gets none, by its `states`. The message is marked as one that may have reached the receiver, and
-        its attempt is counted, before this returns.
+        Of the alerts but those in `waiting` and those below `least_rank` in severity, the one that waits longest, in
+        its newest revision: earlier ones are overtaken. An alert that was withdrawn before anything of it was sent is
+        cancelled, and so are withdrawals for a channel that gets none, by its `states`. The message is marked as one
+        that may have reached the receiver, and its attempt is counted, before this returns.
         """
         with self._transaction() as database:
             sequence = 0
@@ -175,8 +180,8 @@ class Outbox:
                 # One by one: of thousands that wait, mostly the first one is sent.
                 row = database.execute(
                     "SELECT sequence, alert_id FROM messages WHERE channel = ? AND state = 'pending' AND sequence > ?"
-                    " ORDER BY sequence LIMIT 1",
-                    (channel, sequence),
+                    " AND severity >= ? ORDER BY sequence LIMIT 1",
+                    (channel, sequence, least_rank),
                 ).fetchone()
                 if row is None:
                     return None

@@ -6,7 +6,8 @@ from collections.abc import Collection
 from dataclasses import dataclass
 
 from uncia.errors import PermanentError
-from uncia.events import AlertRaised, AlertState
+from uncia.events import AlertRaised, AlertState, Severity
+from uncia.processors.delivery.quiet_hours import severity_rank
 from uncia.processors.delivery.unreadable import UnreadableAlert
 
 __all__ = ["Pick", "Queued", "next_of_alert", "queue_event"]
@@ -48,15 +49,28 @@ def queue_event(database: sqlite3.Connection, one: Queued) -> bool:
         return False
     if isinstance(alert, UnreadableAlert):
         state, event, withdrawal, error = "dead", alert.event, alert.withdrawn, alert.reason
+        rank = severity_rank(Severity.CRITICAL)
     else:
         state, error = "muted" if one.muted else "pending", None
         event, withdrawal = alert.to_bytes(), alert.state is AlertState.WITHDRAWN
+        rank = severity_rank(alert.severity)
     now = time.time()
     sequence = database.execute(
         "INSERT INTO messages"
-        " (channel, alert_id, revision, event, state, withdrawal, queued_at, ended_at, error, absent)"
-        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-        (*where, alert.revision, event, state, withdrawal, now, None if state == "pending" else now, error, one.absent),
+        " (channel, alert_id, revision, event, state, withdrawal, queued_at, ended_at, error, absent, severity)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        (
+            *where,
+            alert.revision,
+            event,
+            state,
+            withdrawal,
+            now,
+            None if state == "pending" else now,
+            error,
+            one.absent,
+            rank,
+        ),
     ).lastrowid
     # A withdrawal is no first message.
     first = known is None and state != "pending"

@@ -33,6 +33,7 @@ CREATE TABLE messages (
     error TEXT,
     uncounted INTEGER NOT NULL DEFAULT 0, -- attempts that do not count, such as those with a wrong key
     absent INTEGER NOT NULL DEFAULT 0,    -- 1: queued while the file had no such channel
+    severity INTEGER NOT NULL DEFAULT 2,  -- rank: 0 info, 1 warning, 2 critical or unknown
     UNIQUE (channel, alert_id, revision)
 );
 CREATE INDEX messages_pending ON messages (channel, sequence) WHERE state = 'pending';
@@ -57,6 +58,7 @@ ALTER TABLE partitions ADD COLUMN again_before REAL NOT NULL DEFAULT 0;
 UPDATE partitions SET logged_at = CAST(strftime('%s', 'now') AS REAL);
 ALTER TABLE messages ADD COLUMN uncounted INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE messages ADD COLUMN absent INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE messages ADD COLUMN severity INTEGER NOT NULL DEFAULT 2;
 ALTER TABLE alerts ADD COLUMN held INTEGER NOT NULL DEFAULT 0;
 """
 _KIND = SqliteKind(APPLICATION_ID, SCHEMA_VERSION, {0: _SCHEMA, 1: _FROM_1})

@@ -3,7 +3,7 @@
 import contextlib
 import json
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeGuard
 
 from uncia.kafka.broker import Message
 
@@ -38,7 +38,7 @@ def unreadable_alert(message: Message, value: bytes, reason: str) -> UnreadableA
     names = named[:_MOST_CHANNELS] if isinstance(named, list) else []
     return UnreadableAlert(
         alert_id=alert_id,
-        revision=int(revision),
+        revision=revision,
         withdrawn=body.get("state") == "withdrawn",
         channels=tuple(name for name in names if isinstance(name, str)),
         event=value,
@@ -46,6 +46,6 @@ def unreadable_alert(message: Message, value: bytes, reason: str) -> UnreadableA
     )
 
 
-def _is_revision(value: Any) -> bool:
+def _is_revision(value: object) -> TypeGuard[int]:
     # `True` is an integer in Python, and SQLite has 64 bits.
     return type(value) is int and 0 < value < 2**63

@@ -9,6 +9,7 @@ from uncia.errors import SettingsError
 from uncia.events import AlertState, Severity
 from uncia.processors.delivery.channel_file import ChannelFile, parse_channels, read_channels
 from uncia.processors.delivery.channels import ChannelType, PositionDetail, Rate
+from uncia.processors.delivery.quiet_hours import QuietHours
 from uncia.processors.yaml_positions import FileMistakes
 
 HOOK = "channels:\n  - name: hook\n    type: webhook\n    address: https://example.org/x\n    secret_file: secret\n"
@@ -35,6 +36,7 @@ def test_every_field_is_read(folder: Path) -> None:
         "    trusted: true\n    position: exact\n    default: yes\n    minimum_severity: critical\n"
         '    stations: [ridge, "valley-*"]\n    states: [raised, withdrawn]\n'
         "    rate: 5/10m\n    tries: 7\n    timeout: 30s\n"
+        '    quiet: {from: "22:00", until: 6:30, zone: Asia/Bishkek, except: critical}\n'
     )
     (one,) = parse(text, folder).channels
     assert (one.type, one.secret_file) == (ChannelType.WEBHOOK, folder / "secret")
@@ -42,6 +44,7 @@ def test_every_field_is_read(folder: Path) -> None:
     assert one.minimum_severity is Severity.CRITICAL
     assert one.states == {AlertState.RAISED, AlertState.WITHDRAWN}
     assert (one.rate, one.tries, one.timeout_s) == (Rate(5, 600), 7, 30)
+    assert one.quiet == QuietHours(22 * 60, 6 * 60 + 30, "Asia/Bishkek", Severity.CRITICAL)
 
 
 def test_the_examples_of_the_page_are_valid(folder: Path) -> None:
@@ -70,6 +73,11 @@ def test_gundi_has_its_address_and_rate(folder: Path) -> None:
         ("    position: exact\n", "line 6, column 15: only a channel with `trusted: true` gets a position"),
         ("    rate: often\n", "line 6, column 11: a rate is a number of messages and a time"),
         ("    recipients: [a@example.org]\n", "line 6, column 17: a channel of the type webhook has no `recipients`"),
+        ("    quiet: {from: 22:00, until: 6:00}\n", "line 6, column 12: `quiet` needs `zone`"),
+        ("    quiet: {from: 22:00, until: 24:00, zone: UTC}\n", "line 6, column 33: a time of the day is expected"),
+        ("    quiet: {from: 6:00, until: 06:00, zone: UTC}\n", "line 6, column 32: the two times are the same"),
+        ("    quiet: {from: 22:00, until: 6:00, zone: ../UTC}\n", "line 6, column 45: no such time zone"),
+        ("    quiet: {from: 22:00, until: 6:00, zone: UTC, except: loud}\n", "line 6, column 58: use one of info"),
         ("    timeout: 1h\n", "line 6, column 14: a limit from 1s to 5m is expected"),
         ("    secret: abc\n", "line 6, column 5: a channel has no 'secret': did you mean 'secret_file'?"),
     ],

@@ -2,7 +2,9 @@
 
 import threading
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import pytest
 from structlog.testing import capture_logs
@@ -11,13 +13,14 @@ from tests.unit.processors.delivery.examples import TAXA, alert, channel, secret
 from tests.unit.processors.delivery.http_receiver import Answer, receiving
 from tests.waiting import wait_until
 from uncia.backoff import Backoff
-from uncia.events import AlertState
+from uncia.events import AlertRaised, AlertState, Severity
 from uncia.processors.delivery.channel_sender import ChannelSender, RateLimit, RetrySchedule
 from uncia.processors.delivery.channels import Channel, Rate
 from uncia.processors.delivery.failures import RefusedForGood, SendFailed
 from uncia.processors.delivery.message import AlertMessage, message_of
 from uncia.processors.delivery.outbox import Outbox, PartitionOffset
 from uncia.processors.delivery.outbox_queue import Queued
+from uncia.processors.delivery.quiet_hours import QuietHours
 from uncia.processors.delivery.webhook import WebhookSender
 
 PLACE = ("camera.alert.raised.v1", 0)
@@ -149,6 +152,25 @@ def test_alerts_that_are_refused_as_a_wrong_key_hold_up_no_others_and_end_in_the
     run(sender, clock, 6 * 3600)
     assert box.counts()["one"].delivered == 2
     assert {one.alert_id for one in box.dead_letters("one")} == {f"bad-{number}" for number in range(15)}
+
+
+def test_in_quiet_hours_messages_wait_but_the_urgent_ones(box: Outbox) -> None:
+    script, local = Script(), [datetime(2026, 5, 1, 23, 30, tzinfo=ZoneInfo("Asia/Bishkek"))]
+    one = channel(quiet=QuietHours(22 * 60, 6 * 60, "Asia/Bishkek", Severity.CRITICAL))
+    sender = ChannelSender(one, script, box, rendered, Clock(), lambda: local[0].astimezone(UTC))
+    queue(box, alert("alr-1"), alert("alr-2"), alert("alr-3", severity=Severity.CRITICAL))
+    queue(box, alert("alr-2", 2, AlertState.WITHDRAWN), alert("alr-1", 2, AlertState.UPDATED))
+    for _ in range(3):
+        sender.step()
+    assert script.sent == ["alr-3:1"]
+    local[0] += timedelta(hours=6, minutes=30)
+    for _ in range(3):
+        sender.step()
+    assert script.sent == ["alr-3:1", "alr-1:2"]
+
+
+def rendered(event: AlertRaised, one: Channel) -> AlertMessage:
+    return message_of(event, one, None, None, TAXA)
 
 
 def test_events_that_come_meanwhile_are_one_message(box: Outbox) -> None:

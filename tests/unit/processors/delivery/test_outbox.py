@@ -1,8 +1,10 @@
 """The outbox: nothing is lost, the order of each alert is kept, and each change is sent once."""
 
 import sqlite3
+import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -215,6 +217,20 @@ def test_an_outbox_of_the_first_version_is_upgraded_with_what_it_holds(tmp_path:
         assert take(box).alert == alert()
     with Outbox(path) as again:
         assert again.partitions()[PLACE] == place
+
+
+def test_several_processes_may_open_a_new_outbox_at_once(tmp_path: Path) -> None:
+    at_once = threading.Barrier(8)
+    for number in range(5):
+
+        def open_and_close(path: Path = tmp_path / f"{number}.sqlite") -> None:
+            at_once.wait(60)
+            with Outbox(path) as box:
+                box.counts()
+
+        with ThreadPoolExecutor(8) as threads:
+            for result in [threads.submit(open_and_close) for _ in range(8)]:
+                result.result()
 
 
 def test_the_database_of_another_program_is_refused(tmp_path: Path) -> None:
