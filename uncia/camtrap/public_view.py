@@ -1,6 +1,7 @@
 """What the public sees of a verdict. Pure; the worker `redact` publishes it, and pages may show it.
 
 - Nothing but animals, and of them nothing that is provisional, superseded, or a photograph with a person.
+- A review with several observations counts with all of them: nothing is published if one is a person or a vehicle.
 - A taxon whose place is withheld (`extreme`) is not published at all, not even as a coarser taxon: a coarse taxon
   without a place would be as good as its name. Of several taxa in one burst the strictest level applies.
 - Nothing whose capture time is more than a year before its verdict, or after it: the date of a camera with a wrong
@@ -69,8 +70,8 @@ def public_view(
     if level is Sensitivity.EXTREME:
         return None
     taxon = _published_taxon(burst, sensitivity)
-    if sensitivity.hidden_below(taxon) is Sensitivity.EXTREME:
-        # It can be a secret species that was not recognised with certainty.
+    if Sensitivity.EXTREME in map(sensitivity.hidden_below, (taxon, *_further_taxa(burst))):
+        # One of them can be a secret species that was not recognised with certainty.
         level = strictest((level, Sensitivity.HIGH))
     deployment = deployments.at(burst.camera, burst.started_at)
     place = None
@@ -97,16 +98,24 @@ def _taxa(burst: BurstResolved) -> tuple[str | None, ...] | None:
     if burst.status is BurstStatus.SUPERSEDED:
         return None
     if (review := burst.review) is not None:
+        further = review.further or ()
         seen = review.decision not in (ReviewDecision.BLANK, ReviewDecision.UNKNOWN)
-        if not seen or review.category is not BurstCategory.ANIMAL or burst.crops_withheld:
+        categories = {review.category, *(one.category for one in further)}
+        if not seen or categories != {BurstCategory.ANIMAL} or burst.crops_withheld:
             return None
         # What models are certain of counts, too: there may be several animals, of which a review names one.
-        others = [name for one in burst.taxa if one.certain for name in (one.taxon, one.label)]
+        others: list[str | None] = [name for one in burst.taxa if one.certain for name in (one.taxon, one.label)]
+        others += [*_further_taxa(burst), *(one.label for one in further)]
         return (review.taxon, review.label, *others)
     if burst.status is BurstStatus.PROVISIONAL or burst.category is not BurstCategory.ANIMAL or burst.crops_withheld:
         return None
     found = [one for one in (burst.verdict, *burst.taxa) if one is not None and (one.certain or one == burst.verdict)]
     return tuple(name for one in found for name in (one.taxon, one.label))
+
+
+def _further_taxa(burst: BurstResolved) -> tuple[str, ...]:
+    """Of a review beside its first observation; one without a name can be any animal."""
+    return tuple(one.taxon or ROOT for one in burst.review.further or ()) if burst.review is not None else ()
 
 
 def _published_taxon(burst: BurstResolved, sensitivity: SensitiveTaxa) -> str:
