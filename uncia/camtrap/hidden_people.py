@@ -110,11 +110,11 @@ def hidden_people(image_id: str, bursts: Iterable[BurstEvidence], threshold: flo
 def evidence_of(burst: BurstResolved) -> BurstEvidence:
     """What the event of a burst says of persons in it."""
     categories = {burst.category, *(frame.category for frame in burst.frames)}
-    if burst.review is not None:
-        categories |= {burst.review.category, *(one.category for one in burst.review.further or ())}
     named = {taxon.taxon for taxon in (burst.verdict, *burst.taxa) if taxon is not None and taxon.certain}
     if burst.review is not None:
-        named |= {burst.review.taxon, *(one.taxon for one in burst.review.further or ())}
+        further = burst.review.further or ()
+        categories |= {burst.review.category, *(one.category for one in further)}
+        named |= {burst.review.taxon or "", *(one.taxon or "" for one in further)}
     return BurstEvidence(
         BurstCategory.PERSON in categories or PERSON_TAXON in named,
         tuple(box for frame in burst.frames for box in _boxes(frame)),
