@@ -84,7 +84,10 @@ class StoreRemoval:
         """Prefixes of which everything is of the plan's photographs."""
         for crop in plan.crops:
             yield crop.key
-        for camera, image_id in sorted({(one.camera, one.image_id) for one in plan.photographs}):
+        gone = plan.images
+        for camera, image_id in sorted(
+            {(one.camera, one.image_id) for one in plan.photographs if one.image_id in gone}
+        ):
             yield f"{EXPLANATIONS_PREFIX}{camera}/{ids.explanation_prefix(image_id)}"
         for camera, burst_id in sorted(ended_bursts):
             yield f"{CROPS_PREFIX}{camera}/{burst_id}.json"

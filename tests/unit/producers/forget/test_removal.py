@@ -120,6 +120,19 @@ def test_no_version_of_it_is_left_and_every_other_one_is(
     assert removal(store).remove(plan, ()) == 0 or not left
 
 
+def test_a_content_that_stays_under_another_key_keeps_its_explanations() -> None:
+    store = VersionedStore()
+    for key in ("s/c/1.jpg", "s/c/copy.jpg"):
+        store.put(key, WANTED)
+    wanted, copy = (photograph(key, WANTED, store) for key in store.keys)
+    explanation = f"explanations/{CAMERA}/{ids.explanation_prefix(wanted.image_id)}abc.png"
+    store.put(explanation, b"1")
+    plan = ForgetPlan(what="", made_at=NOW, photographs=(wanted,), kept=(copy,))
+    removal(store).remove(plan, ())
+    assert removal(store).left(plan) == []
+    assert [key for key, versions in store.keys.items() if versions] == ["s/c/copy.jpg", explanation]
+
+
 @settings(max_examples=200, deadline=None)
 @given(st.lists(contents, min_size=1, max_size=8), st.integers(1, 9))
 def test_a_kill_at_any_point_shows_no_other_photograph(history: list[bytes | None], killed_at: int) -> None:
