@@ -5,7 +5,10 @@
 2. Nothing is published before it is due. What changes until then changes what is published, not the due time.
 3. What changes afterwards is published under the same id, after another random delay, so that the time of a correction
    does not show when a person worked on which burst. A withdrawal alone does not wait: it can be a secret.
-4. What is published is computed when it is published, from the deployments and the levels of then: a place that was
+4. That an event is about to be published is stored before, too (`announced`). A crash after it was sent would otherwise
+   leave a state in which the public sees nothing yet: a withdrawal that is read before the event is sent again would
+   be taken for one of an event that was never published.
+5. What is published is computed when it is published, from the deployments and the levels of then: a place that was
    made more secret meanwhile is published accordingly.
 """
 
@@ -15,7 +18,7 @@ from datetime import UTC, datetime, timedelta
 
 from uncia.events import BurstResolved, BurstStatus, PublicBurstResolved
 
-__all__ = ["Entry", "View", "changed", "earliest_due", "is_due", "published", "stripped"]
+__all__ = ["Entry", "View", "announced", "changed", "earliest_due", "is_due", "is_seen", "published", "stripped"]
 
 _DAY_S = 86_400
 
@@ -36,6 +39,8 @@ class Entry:
     """When the public is to see the verdict; None: it does already."""
     published: PublicBurstResolved | None = None
     """What it sees; None: nothing."""
+    unconfirmed: bool = False
+    """Something else may have been sent: what the public sees is not known, and is sent again."""
 
     def event(self, view: View) -> PublicBurstResolved | None:
         """What the public is to see."""
@@ -70,8 +75,8 @@ def changed(
     after = replace(entry, burst=stripped(burst), partition=partition)
     wanted = after.event(view)
     if wanted is None:
-        return replace(after, due=None if entry.published is None else logged_at)
-    if wanted == entry.published:
+        return replace(after, due=None if is_seen(entry, None) else logged_at)
+    if is_seen(entry, wanted):
         return replace(after, due=None)
     if entry.due is not None:
         return after
@@ -97,9 +102,19 @@ def is_due(entry: Entry, now: float) -> bool:
     return entry.due is not None and entry.due <= now
 
 
+def is_seen(entry: Entry, event: PublicBurstResolved | None) -> bool:
+    """Whether the public sees this event, or nothing (None), for certain."""
+    return entry.published == event and not entry.unconfirmed
+
+
+def announced(entry: Entry) -> Entry:
+    """The state before an event or a withdrawal is sent."""
+    return replace(entry, unconfirmed=True)
+
+
 def published(entry: Entry, event: PublicBurstResolved | None) -> Entry:
     """The state after an event was published, or after its withdrawal (None), unless a later verdict is pending."""
-    return replace(entry, published=event, due=None)
+    return replace(entry, published=event, due=None, unconfirmed=False)
 
 
 def stripped(burst: BurstResolved) -> BurstResolved:

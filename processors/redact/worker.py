@@ -1,8 +1,9 @@
 """Public events: `camera.burst.resolved.v1` in, `public.burst.resolved.v1` out, after a random delay.
 
 For each batch the states are written and confirmed, then the batch is acknowledged. A timer publishes what is due, in a
-random order, and writes each state after its event was confirmed. A crash in between publishes the same event a second
-time, under the same id, on a compacted topic.
+random order: it writes each state before the event is sent, and again after the event was confirmed. A crash in between
+publishes an event a second time, under the same id, on a compacted topic; where a verdict has changed it meanwhile, it
+publishes that.
 """
 
 import asyncio
@@ -25,7 +26,7 @@ from uncia.processors.faust_runtime.batches import process_batches
 from uncia.processors.faust_runtime.delivery import send
 from uncia.processors.faust_runtime.lease import Lease
 from uncia.processors.faust_runtime.state_table import StateTable
-from uncia.processors.redact.outbox import Entry, changed, earliest_due, is_due, published
+from uncia.processors.redact.outbox import Entry, announced, changed, earliest_due, is_due, is_seen, published
 from uncia.processors.redact.state_store import TABLE, from_bytes, to_bytes
 from uncia.settings import Settings
 from uncia.topics import BURST_RESOLVED, PUBLIC_BURST_RESOLVED
@@ -121,7 +122,9 @@ class RedactWorker:
             self._due.pop(key, None) if entry is None else self._note(key, entry)
             return
         event = entry.event(self._view)
-        if event != entry.published:
+        if not is_seen(entry, event):
+            if not entry.unconfirmed:
+                await self._write(key, announced(entry))
             # The day, not the second: several events have it.
             stamp = now - now % _DAY_S
             value = event.to_bytes() if event else None
