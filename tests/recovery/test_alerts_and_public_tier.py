@@ -1,6 +1,7 @@
 """`alerts` and `redact` are killed under load: no alert and no public event is lost or becomes two."""
 
 import contextlib
+import functools
 import time
 from collections import Counter
 from collections.abc import Iterator
@@ -67,9 +68,21 @@ def killed() -> Iterator[Killed]:
         yield Killed(stack, messages, load)
 
 
+@functools.cache
+def decoded(value: bytes | None) -> AlertRaised:
+    """An alert. The tests decode thousands in each round of a wait, and must not delay the thread that reads them."""
+    return AlertRaised.from_bytes(value)
+
+
+@functools.cache
+def decoded_event(value: bytes | None) -> PublicBurstResolved | None:
+    """A public event; None: a tombstone."""
+    return PublicBurstResolved.from_bytes(value) if value else None
+
+
 def alerts_of(messages: Messages) -> list[AlertRaised]:
     """The alerts on bursts that were published, in their order."""
-    found = [AlertRaised.from_bytes(message.value) for message in list(messages.alerts)]
+    found = [decoded(message.value) for message in list(messages.alerts)]
     return [alert for alert in found if alert.cause is not AlertCause.SILENCE]
 
 
@@ -112,8 +125,7 @@ def test_kills_publish_each_burst_under_one_id_and_withdraw_what_became_secret(k
         """What was published under each public id."""
         found: dict[str, list[PublicBurstResolved | None]] = {}
         for message in list(killed.messages.public):
-            event = PublicBurstResolved.from_bytes(message.value) if message.value else None
-            found.setdefault((message.key or b"").decode(), []).append(event)
+            found.setdefault((message.key or b"").decode(), []).append(decoded_event(message.value))
         return found
 
     def differences() -> set[tuple[str, bytes]]:
@@ -146,7 +158,7 @@ def test_a_silent_camera_raises_an_alert_that_a_contact_ends_after_a_kill(killed
     settings, heard = killed.stack.admin_settings(), step_of(datetime.now(UTC) - timedelta(seconds=SILENT_FOR_S))
 
     def alerts() -> list[AlertRaised]:
-        found = [AlertRaised.from_bytes(message.value) for message in list(killed.messages.alerts)]
+        found = [decoded(message.value) for message in list(killed.messages.alerts)]
         return [alert for alert in found if alert.camera == SILENT]
 
     def ticked() -> bool:
