@@ -44,6 +44,8 @@ class CameraAlerts(LogPosition):
     """The last contact, in log time (`silence`)."""
     sightings: list[Sightings] = field(default_factory=list)
     """Of the rules with `rare`; in the order in which their subjects were first seen."""
+    unsent: list[AlertRaised] = field(default_factory=list)
+    """The events that led to this state, in their order, while it is not known that they were published."""
 
 
 def apply(state: CameraAlerts, burst: BurstResolved, rules: RuleIndex, logged_at: datetime) -> list[AlertRaised]:

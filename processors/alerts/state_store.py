@@ -1,7 +1,8 @@
 """A camera's alerts as bytes, with the position in the log of the last message that they include.
 
-The state is written after the alerts that follow from it were published, so a crash between the two publishes the same
-alerts again, with the same ids and revisions.
+The state is an outbox: it is written with the events that led to it before they are published, and without them
+afterwards. After a crash in between the same events are published, perhaps again, with the same ids, revisions and
+contents, even where the rules were changed meanwhile or a contact is now read before the tick that found a silence.
 """
 
 import zlib
@@ -29,6 +30,7 @@ class _Stored(BaseModel):
     alerts: tuple[AlertRaised, ...] = ()
     heard: datetime | None = None
     sightings: tuple[Sightings, ...] = ()
+    unsent: tuple[AlertRaised, ...] = ()
     offset: int = -1
     logged_ms: int = -1
 
@@ -39,6 +41,7 @@ def to_bytes(state: CameraAlerts) -> bytes:
         alerts=tuple(state.alerts.values()),
         heard=state.heard,
         sightings=tuple(state.sightings),
+        unsent=tuple(state.unsent),
         offset=state.offset,
         logged_ms=state.logged_ms,
     )
@@ -55,4 +58,6 @@ def from_bytes(camera: str, raw: bytes) -> CameraAlerts:
         log.error("alert_state_damaged", camera=camera, error=type(error).__name__)
         return CameraAlerts()
     alerts = {alert.alert_id: alert for alert in stored.alerts}
-    return CameraAlerts(stored.offset, stored.logged_ms, alerts, stored.heard, list(stored.sightings))
+    return CameraAlerts(
+        stored.offset, stored.logged_ms, alerts, stored.heard, list(stored.sightings), list(stored.unsent)
+    )

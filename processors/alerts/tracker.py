@@ -1,7 +1,7 @@
 """Many cameras: takes verdicts, and returns the alerts to publish and the states to write."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
 from uncia.events import AlertRaised, BurstResolved, DeploymentChanged
@@ -19,13 +19,18 @@ class AlertUpdate:
 
     alerts: CameraAlerts
     events: list[AlertRaised] = field(default_factory=list)
-    """In their order."""
+    """In their order; first those that may not have been published before a crash."""
+
+    @property
+    def outbox(self) -> bytes:
+        """The state to write before the events are published."""
+        return to_bytes(replace(self.alerts, unsent=self.events))
 
     @property
     def state(self) -> bytes | None:
-        """The state to write; None: the camera has neither alerts nor sightings, and was never heard."""
+        """The state to write afterwards; None: the camera has neither alerts nor sightings, and was never heard."""
         known = self.alerts.alerts or self.alerts.sightings or self.alerts.heard
-        return to_bytes(self.alerts) if known else None
+        return to_bytes(replace(self.alerts, unsent=[])) if known else None
 
 
 class AlertTracker:
@@ -42,7 +47,7 @@ class AlertTracker:
 
     def add(self, burst: BurstResolved, offset: int, logged_at: float) -> None:
         """Add one verdict, with its offset and time (seconds since 1970) in the log."""
-        update = self._changed.get(burst.camera) or AlertUpdate(self._load(burst.camera))
+        update = self._update(burst.camera)
         logged_ms = round(1000 * logged_at)
         if update.alerts.includes(offset, logged_ms):
             return
@@ -66,7 +71,7 @@ class AlertTracker:
         at = datetime.fromtimestamp(logged_at, UTC)
         if not self.is_news(camera, logged_at):
             return
-        update = self._changed.get(camera) or AlertUpdate(self._load(camera))
+        update = self._update(camera)
         if (events := hear(update.alerts, at)) is not None:
             update.events += events
             self._changed[camera] = update
@@ -76,7 +81,7 @@ class AlertTracker:
     def tick(self, camera: str, deployment: DeploymentChanged | None, now: datetime) -> None:
         """Judge the silence of a camera, by the deployment that covers this time."""
         rules = self.rules.silence_at(camera)
-        update = self._changed.get(camera) or AlertUpdate(self._load(camera))
+        update = self._update(camera)
         if (events := judge(update.alerts, camera, deployment, rules, now)) is not None:
             update.events += events
             self._changed[camera] = update
@@ -104,6 +109,16 @@ class AlertTracker:
     def has_state(self, camera: str) -> bool:
         """Whether a state of the camera is stored."""
         return camera.encode() in self._states
+
+    def _update(self, camera: str) -> AlertUpdate:
+        if (known := self._changed.get(camera)) is not None:
+            return known
+        update = AlertUpdate(self._load(camera))
+        if update.alerts.unsent:
+            # The batch that was interrupted is read again, and has come to this camera.
+            update.events += update.alerts.unsent
+            self._changed[camera] = update
+        return update
 
     def _load(self, camera: str) -> CameraAlerts:
         raw = self._states.get(camera.encode())

@@ -1,7 +1,8 @@
 """Alerts: verdicts, contacts of cameras and ticks in, `camera.alert.raised.v1` out, by the rules of a file.
 
-For each batch the alerts are sent and confirmed first, then the states, then the batch is acknowledged. A crash in
-between publishes the same alerts a second time, with the same ids and revisions, on a compacted topic.
+For each batch the states are written and confirmed first, with the alerts that follow from them (`state_store`), then
+the alerts are sent and confirmed, then the batch is acknowledged. A crash in between publishes the same alerts, perhaps
+a second time, with the same ids and revisions, on a compacted topic.
 
 Silence is judged at ticks that arrive through a topic, as bursts close: the table may be written in the partition of
 the current event only, and what a worker has not read yet is no silence (`contact_order`).
@@ -161,6 +162,9 @@ class AlertsWorker:
                 self._tracker.tick(camera, self._deployments.at(camera, now), now)
 
     async def _finish(self, camera: str, update: AlertUpdate, partition: int) -> None:
+        key = camera.encode()
+        if update.events:
+            await self._table.write(partition, key, update.outbox)
         for alert in update.events:
             log.info("alert", alert_id=alert.alert_id, revision=alert.revision, state=alert.state, rule=alert.rule)
             try:
@@ -168,8 +172,11 @@ class AlertsWorker:
             except PermanentError as error:
                 log.error("alert_too_large", alert_id=alert.alert_id, error=str(error))
         state = update.state
-        if state is not None or self._tracker.has_state(camera):
-            await self._table.write(partition, camera.encode(), state)
+        if update.events and state is not None:
+            # Where this is lost, the events are published again after the next start.
+            await self._table.queue(partition, key, state)
+        elif state is not None or self._tracker.has_state(camera):
+            await self._table.write(partition, key, state)
 
 
 class WatchedRules:

@@ -76,8 +76,13 @@ class SqliteKind:
 
     def check(self, database: sqlite3.Connection) -> None:
         """Raises `DatabaseNotUsable` unless the file is empty, or of this kind and no newer version."""
-        application, version = _pragma(database, "application_id"), _pragma(database, "user_version")
-        tables = database.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
+        # In one transaction: another process may be creating the tables.
+        database.execute("BEGIN")
+        try:
+            tables = database.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
+            application, version = _pragma(database, "application_id"), _pragma(database, "user_version")
+        finally:
+            database.execute("ROLLBACK")
         if application != self.application_id and (application or version or tables):
             raise DatabaseNotUsable(NotUsable.OF_ANOTHER_PROGRAM)
         if version > self.version:

@@ -128,6 +128,24 @@ def test_a_capture_time_has_no_effect_on_silence() -> None:
     assert alert.raised_at == NOW + 3 * DAY + STEP
 
 
+def test_a_silence_that_a_crash_left_unsent_is_published_before_the_contact_that_ends_it() -> None:
+    states: dict[bytes, bytes] = {}
+    tracker = AlertTracker(states, RuleIndex((RULE,), TAXONOMY))
+    tracker.hear(CAMERA, NOW.timestamp())
+    tracker.tick(CAMERA, deployment(), NOW + 4 * DAY)
+    states[CAMERA.encode()] = tracker.take_updates()[CAMERA].outbox
+    # The worker is killed, and the contact is read before the tick.
+    tracker = AlertTracker(states, RuleIndex((RULE,), TAXONOMY))
+    tracker.hear(CAMERA, (NOW + 4 * DAY + HOUR).timestamp())
+    update = tracker.take_updates()[CAMERA]
+    assert [(one.revision, one.state) for one in update.events] == [(1, AlertState.RAISED), (2, AlertState.WITHDRAWN)]
+    assert update.state is not None
+    states[CAMERA.encode()] = update.state
+    tracker.restart()
+    tracker.tick(CAMERA, deployment(), NOW + 4 * DAY + HOUR)
+    assert not tracker.take_updates()
+
+
 def test_a_tick_waits_for_the_contacts_that_were_written_before_it() -> None:
     order = ContactOrder()
     order.read.update(predicted=5, reports=0)

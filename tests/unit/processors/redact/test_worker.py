@@ -165,7 +165,7 @@ def test_a_correction_and_a_withdrawal_follow_under_the_same_id(topics: MemoryTo
     assert public(topics)[-1].value is None
 
 
-def test_a_worker_that_ends_after_an_event_was_sent_gives_its_burst_no_second_id(
+def test_a_worker_that_ends_after_an_event_was_sent_withdraws_it_and_gives_no_burst_a_second_id(
     topics: MemoryTopics, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     chance = random.Random(4)
@@ -174,7 +174,7 @@ def test_a_worker_that_ends_after_an_event_was_sent_gives_its_burst_no_second_id
     async def scenario() -> None:
         outage = Outage.of(PUBLIC_BURST_RESOLVED.full_name(topics.settings), monkeypatch)
         async with running(create, topics.settings) as worker:
-            publish(topics, *bursts)
+            publish(topics, bursts[0])
             await worker.wait_until(lambda: outage.refused > 0, "a refused event")
         outage.active = False
         states = Outage.of(REDACT_STATE.full_name(topics.settings), monkeypatch)
@@ -182,11 +182,15 @@ def test_a_worker_that_ends_after_an_event_was_sent_gives_its_burst_no_second_id
             await worker.wait_until(lambda: states.refused > 0, "a state that is not stored")
         assert len(public(topics)) == 1
         states.active = False
+        secret = review(ReviewDecision.CORRECT, "Panthera uncia")
+        publish(topics, *bursts, bursts[0].model_copy(update={"revision": 2, "review": secret}))
         async with running(create, topics.settings) as worker:
+            await worker.wait_until(lambda: None in {one.value for one in public(topics)}, "the withdrawal")
             await worker.wait_until(lambda: len({one.key for one in public(topics)}) == len(bursts), "all events")
 
     asyncio.run(scenario())
     values = {message.key: message.value for message in public(topics)}
+    assert values[public(topics)[0].key] is None
     assert len(values) == len(bursts)
     assert len(set(values.values())) == len(bursts)
 
