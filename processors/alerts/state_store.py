@@ -11,6 +11,7 @@ import structlog
 from pydantic import BaseModel, ValidationError
 
 from uncia.events import AlertRaised
+from uncia.processors.alerts.camera_view import CameraView
 from uncia.processors.alerts.grouping import CameraAlerts
 from uncia.processors.alerts.rarity import Sightings
 from uncia.processors.faust_runtime.stored_state import pack_state, unpack_state
@@ -29,16 +30,18 @@ class _Stored(BaseModel):
     alerts: tuple[AlertRaised, ...] = ()
     heard: datetime | None = None
     sightings: tuple[Sightings, ...] = ()
+    view: CameraView | None = None
     offset: int = -1
     logged_ms: int = -1
 
 
 def to_bytes(state: CameraAlerts) -> bytes:
-    """Encode the state: about 200 bytes for each alert, and 50 for each sighting."""
+    """Encode the state: about 200 bytes for each alert, 50 for each sighting, and at most 10 KB for the view."""
     stored = _Stored(
         alerts=tuple(state.alerts.values()),
         heard=state.heard,
         sightings=tuple(state.sightings),
+        view=state.view,
         offset=state.offset,
         logged_ms=state.logged_ms,
     )
@@ -55,4 +58,4 @@ def from_bytes(camera: str, raw: bytes) -> CameraAlerts:
         log.error("alert_state_damaged", camera=camera, error=type(error).__name__)
         return CameraAlerts()
     alerts = {alert.alert_id: alert for alert in stored.alerts}
-    return CameraAlerts(stored.offset, stored.logged_ms, alerts, stored.heard, list(stored.sightings))
+    return CameraAlerts(stored.offset, stored.logged_ms, alerts, stored.heard, list(stored.sightings), stored.view)
