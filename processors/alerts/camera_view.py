@@ -4,8 +4,8 @@
    contrast there. Brightness, exposure and the falloff of a flash leave it nearly unchanged. Printed strips are cut
    off.
 2. A camera has several **appearances**: by day, by infrared, with snow. Each is a running mean of textures that
-   resemble it. Photographs with and without infrared light are compared among themselves, where the camera says which
-   is which.
+   resemble it. Photographs in the dark and others are compared among themselves: by what the camera says of its lamp,
+   or else by their brightness.
 3. A photograph is compared when it was taken `SPACING` before or after the last one that was: the first of a burst.
    Capture times serve for differences alone, so that a camera's clock may be wrong; a step counts `MAX_STEP` at most.
 4. The first `LEARN_FRAMES` photographs over at least `LEARN_TIME` show the known view, whatever they show.
@@ -29,7 +29,7 @@ from pydantic import BaseModel, Field
 
 from uncia.imaging.luminance import COLUMNS, ROWS
 
-__all__ = ["SPACING", "Appearance", "CameraView", "ViewChange", "similarity", "texture"]
+__all__ = ["SPACING", "Appearance", "CameraView", "ViewChange", "is_dark", "similarity", "texture"]
 
 SAME = 0.35
 """Similarity from which two textures show one view. Of one camera over five months, day and night, nine of ten pairs of
@@ -50,6 +50,8 @@ _ESTABLISHED = 3
 """Photographs of a lighting in which the view must be known, before another view in this lighting is a move."""
 _MEMORY = 8
 """Photographs over which an appearance averages: it follows the seasons."""
+_DARK = 50.0
+"""Mean grey value below which a photograph counts as taken in the dark, where the camera does not say."""
 _TOP, _BOTTOM = 2, 3
 """Rows of the grid without scene: printed strips, of a twelfth and an eighth of the height."""
 _SHIFT = 1
@@ -79,12 +81,12 @@ class Appearance(BaseModel):
     i8: str = Field(max_length=_MOST_CHARACTERS)
     """The mean texture, as bytes in base64."""
     frames: int = 1
-    infrared: bool | None = None
+    dark: bool = False
 
     @classmethod
-    def of(cls, values: Texture, infrared: bool | None) -> "Appearance":
+    def of(cls, values: Texture, dark: bool) -> "Appearance":
         """The appearance of one photograph."""
-        return cls(i8=_pack(values), infrared=infrared)
+        return cls(i8=_pack(values), dark=dark)
 
     @property
     def texture(self) -> Texture:
@@ -135,15 +137,15 @@ class CameraView(BaseModel):
                 setattr(self, name, getattr(fresh, name))
         self.deployment = deployment
 
-    def compare(self, values: Texture, captured: datetime, infrared: bool | None) -> ViewChange | None:
-        """Compare a photograph, of this texture and capture time, and include it."""
+    def compare(self, values: Texture, captured: datetime, dark: bool) -> ViewChange | None:
+        """Compare a photograph, of this texture and capture time, and include it. `dark`: see `is_dark`."""
         step = min(max(captured - (self.captured or captured), timedelta(0)), MAX_STEP)
         self.captured = captured
-        score, resembled = _best(self.known, values, infrared)
+        score, resembled = _best(self.known, values, dark)
         if self.learned_frames < LEARN_FRAMES or self.learned_time < LEARN_TIME:
             self.learned_frames += 1
             self.learned_time += step
-            _include(self.known, values, infrared, resembled if score >= SAME else None)
+            _include(self.known, values, dark, resembled if score >= SAME else None)
             return None
         if resembled is not None and score >= SAME:
             resembled.add(values)
@@ -152,10 +154,10 @@ class CameraView(BaseModel):
         self.new_time += step
         if score >= DIFFERENT:
             return None
-        again, candidate = _best(self.new, values, infrared)
-        established = sum(one.frames for one in self.known if one.infrared == infrared) >= _ESTABLISHED
+        again, candidate = _best(self.new, values, dark)
+        established = sum(one.frames for one in self.known if one.dark == dark) >= _ESTABLISHED
         self.new_frames += established and again >= SAME
-        _include(self.new, values, infrared, candidate if again >= SAME else None)
+        _include(self.new, values, dark, candidate if again >= SAME else None)
         if self.new_frames < MOVED_FRAMES or self.new_time < MOVED_TIME:
             return None
         return self._accept()
@@ -169,7 +171,7 @@ class CameraView(BaseModel):
     def _accept(self) -> ViewChange:
         """Take the new view for the known one (6)."""
         new = [one for one in self.new if one.frames > 1]
-        returned = any(_best(self.earlier, one.texture, one.infrared)[0] >= SAME for one in new)
+        returned = any(_best(self.earlier, one.texture, one.dark)[0] >= SAME for one in new)
         self.earlier, self.known = self.known, new
         self.new, self.new_frames, self.new_time = [], 0, timedelta(0)
         self.learned_frames, self.learned_time = 0, timedelta(0)
@@ -187,6 +189,11 @@ def texture(grid: NDArray[np.uint8]) -> Texture | None:
     return values
 
 
+def is_dark(grid: NDArray[np.uint8]) -> bool:
+    """Whether a photograph was probably taken by night; a near animal in infrared light can be bright."""
+    return bool(grid[_TOP : ROWS - _BOTTOM].mean() < _DARK)
+
+
 def similarity(one: Texture, other: Texture) -> float:
     """The correlation of two textures, -1 to 1, at the best shift by at most a cell; 0 where one has no structure."""
     norm = float(np.sqrt((one * one).sum() * (other * other).sum()))
@@ -196,25 +203,23 @@ def similarity(one: Texture, other: Texture) -> float:
     return float(np.tensordot(shifted, other, ((2, 3), (0, 1))).max()) / norm
 
 
-def _best(appearances: list[Appearance], values: Texture, infrared: bool | None) -> tuple[float, Appearance | None]:
+def _best(appearances: list[Appearance], values: Texture, dark: bool) -> tuple[float, Appearance | None]:
     """The appearance in the same lighting that is most similar, and how similar; -1 without one."""
     best: tuple[float, Appearance | None] = (-1.0, None)
     for one in appearances:
-        if one.infrared == infrared and (score := similarity(one.texture, values)) > best[0]:
+        if one.dark == dark and (score := similarity(one.texture, values)) > best[0]:
             best = (score, one)
     return best
 
 
-def _include(
-    appearances: list[Appearance], values: Texture, infrared: bool | None, resembled: Appearance | None
-) -> None:
+def _include(appearances: list[Appearance], values: Texture, dark: bool, resembled: Appearance | None) -> None:
     """Add a photograph to the appearance that it resembles, or as one of its own in the place of the rarest."""
     if resembled is not None:
         resembled.add(values)
         return
     if len(appearances) >= MOST_APPEARANCES:
         appearances.remove(min(appearances, key=lambda one: one.frames))
-    appearances.append(Appearance.of(values, infrared))
+    appearances.append(Appearance.of(values, dark))
 
 
 def _local_mean(values: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from uncia import ids
 from uncia.errors import PermanentError
 from uncia.events import AlertCause, AlertRaised, AlertState, DeploymentChanged, ImagePredicted, Lane
-from uncia.processors.alerts.camera_view import CameraView, ViewChange, texture
+from uncia.processors.alerts.camera_view import CameraView, ViewChange, is_dark, texture
 from uncia.processors.alerts.grouping import CameraAlerts
 from uncia.processors.alerts.rules import Rule
 
@@ -41,13 +41,14 @@ def compare_photograph(
     if not view.wants(capture.time):
         return None
     try:
-        values = texture(photograph.luminance.unpack())
+        grid = photograph.luminance.unpack()
     except ValueError as error:
         raise PermanentError("schema-invalid", f"{photograph.topic}: luminance: {error}") from error
-    if values is None:
+    if (values := texture(grid)) is None:
         return None
+    dark = is_dark(grid) if capture.infrared is None else capture.infrared
     view.begin(deployment.deployment_id if deployment else None)
-    change = view.compare(values, capture.time, capture.infrared)
+    change = view.compare(values, capture.time, dark)
     view.offset, view.logged_ms = offset, logged_ms
     state.view = view
     if change is ViewChange.MOVED:

@@ -18,6 +18,7 @@ from uncia.processors.alerts.camera_view import (
     CameraView,
     Texture,
     ViewChange,
+    is_dark,
     similarity,
     texture,
 )
@@ -36,7 +37,8 @@ def scene(
     smooth = np.sum([np.roll(rough, (dy, dx), (0, 1)) for dy in (0, 1) for dx in (0, 1)], axis=0)
     values = 110 + gain * 25 * smooth[:, shift : shift + COLUMNS] + add
     grains = np.random.default_rng(1000 * number + salt).normal(size=values.shape)
-    return (values + noise * grains).clip(0, 255).astype(np.uint8)
+    grid: Grid = (values + noise * grains).clip(0, 255).astype(np.uint8)
+    return grid
 
 
 def of(grid: Grid) -> Texture:
@@ -50,10 +52,10 @@ def changes(
     grids: list[Grid],
     start: datetime = START,
     step: timedelta = 3 * HOUR,
-    infrared: bool | None = None,
+    dark: bool = False,
 ) -> list[tuple[int, ViewChange]]:
     """What the photographs of bursts change, each with its number."""
-    found = [view.compare(of(grid), start + number * step, infrared) for number, grid in enumerate(grids)]
+    found = [view.compare(of(grid), start + number * step, dark) for number, grid in enumerate(grids)]
     return [(number, change) for number, change in enumerate(found) if change is not None]
 
 
@@ -61,10 +63,10 @@ def place(number: int, count: int, first: int = 0) -> list[Grid]:
     return [scene(number, salt=first + at) for at in range(count)]
 
 
-def learned(*places: int, infrared: bool | None = None) -> CameraView:
+def learned(*places: int, dark: bool = False) -> CameraView:
     view = CameraView()
     grids = [scene(places[at % len(places)], salt=at) for at in range(40)]
-    assert not changes(view, grids, START - 40 * 3 * HOUR, infrared=infrared)
+    assert not changes(view, grids, START - 40 * 3 * HOUR, dark=dark)
     return view
 
 
@@ -102,6 +104,13 @@ def test_a_picture_without_structure_resembles_nothing() -> None:
     black = of(np.zeros((ROWS, COLUMNS), dtype=np.uint8))
     assert similarity(black, black) == 0.0
     assert similarity(black, of(scene(1))) == 0.0
+
+
+def test_night_is_told_by_brightness_without_the_strips() -> None:
+    night = np.full((ROWS, COLUMNS), 20, dtype=np.uint8)
+    night[:2], night[-3:] = 255, 255
+    assert is_dark(night)
+    assert not is_dark(scene(1))
 
 
 def test_a_grid_of_another_size_has_no_texture() -> None:
@@ -145,9 +154,9 @@ def test_pictures_that_resemble_nothing_are_no_move() -> None:
 
 
 def test_a_lighting_that_was_rarely_seen_is_no_move() -> None:
-    view = learned(1, infrared=False)
-    assert not changes(view, place(2, 60), infrared=True)
-    assert changes(view, place(3, 60), START + 500 * HOUR, infrared=False)
+    view = learned(1, dark=False)
+    assert not changes(view, place(2, 60), dark=True)
+    assert changes(view, place(3, 60), START + 500 * HOUR, dark=False)
 
 
 def test_a_camera_that_is_set_right_again_has_returned() -> None:
@@ -175,7 +184,7 @@ def test_a_new_deployment_has_its_own_view() -> None:
 def test_of_a_burst_the_first_photograph_is_compared() -> None:
     view = CameraView()
     assert view.wants(START)
-    view.compare(of(scene(1)), START, None)
+    view.compare(of(scene(1)), START, False)
     assert not view.wants(START + SPACING / 2)
     assert not view.wants(START - SPACING / 2), "it arrived late"
     assert view.wants(START + SPACING)
@@ -185,23 +194,23 @@ def test_a_clock_that_jumps_is_no_move() -> None:
     view = learned(1)
     jumps = [datetime(1970, 1, 1), datetime(2099, 1, 1)] * 30
     for number, jump in enumerate(jumps):
-        assert view.compare(of(scene(1, salt=number)), jump, None) is None
-    assert view.compare(of(scene(2)), datetime(1970, 1, 1), None) is None
+        assert view.compare(of(scene(1, salt=number)), jump, False) is None
+    assert view.compare(of(scene(2)), datetime(1970, 1, 1), False) is None
 
 
-STREAM = st.lists(st.tuples(st.integers(0, 4), st.integers(1, 60), st.sampled_from([None, True, False])), max_size=60)
+STREAM = st.lists(st.tuples(st.integers(0, 4), st.integers(1, 60), st.booleans()), max_size=60)
 
 
 @given(STREAM, st.integers(0, 60))
-def test_a_restart_and_a_repetition_change_nothing(stream: list[tuple[int, int, bool | None]], restart: int) -> None:
+def test_a_restart_and_a_repetition_change_nothing(stream: list[tuple[int, int, bool]], restart: int) -> None:
     plain, stored = CameraView(), CameraView()
     at = START
-    for number, (where, hours, infrared) in enumerate(stream):
+    for number, (where, hours, dark) in enumerate(stream):
         at += hours * HOUR
         values = of(scene(where, salt=number))
         if number == restart:
             stored = CameraView.model_validate_json(stored.model_dump_json())
-        assert plain.compare(values, at, infrared) == stored.compare(values, at, infrared)
+        assert plain.compare(values, at, dark) == stored.compare(values, at, dark)
         assert not plain.wants(at)
         plain.offset, plain.logged_ms = number, number
         assert all(plain.includes(earlier, earlier) for earlier in range(number + 1))
@@ -211,13 +220,13 @@ def test_a_restart_and_a_repetition_change_nothing(stream: list[tuple[int, int, 
 
 @given(STREAM)
 def test_the_state_is_bounded_and_a_move_needs_its_photographs_and_its_time(
-    stream: list[tuple[int, int, bool | None]],
+    stream: list[tuple[int, int, bool]],
 ) -> None:
     view, at, last, since = CameraView(), START, START, 0
-    for number, (where, hours, infrared) in enumerate(stream):
+    for number, (where, hours, dark) in enumerate(stream):
         at += hours * HOUR
         since += 1
-        if view.compare(of(scene(where, salt=number)), at, infrared) is not None:
+        if view.compare(of(scene(where, salt=number)), at, dark) is not None:
             assert since > MOVED_FRAMES and at - last >= MOVED_TIME
             last, since = at, 0
         assert max(len(view.known), len(view.new), len(view.earlier)) <= MOST_APPEARANCES

@@ -118,6 +118,19 @@ def test_old_photographs_and_those_without_a_grid_are_not_compared() -> None:
     assert state.view is None
 
 
+def test_the_lamp_decides_what_was_taken_in_the_dark_and_else_brightness() -> None:
+    def dark(infrared: bool | None, grey: int) -> bool:
+        state = CameraAlerts()
+        capture = Capture.model_validate({"time": START, "time_source": "exif", "infrared": infrared})
+        grid = LuminanceGrid.pack((scene(1) // 8 + grey).astype(np.uint8))
+        taken = photograph(1, 0, capture=capture, luminance=grid)
+        assert compare_photograph(state, taken, (RULE,), None, 0, NOW) == [] and state.view is not None
+        return state.view.known[0].dark
+
+    assert dark(True, 100) and not dark(False, 10)
+    assert dark(None, 10) and not dark(None, 100)
+
+
 def test_a_grid_whose_size_is_wrong_is_an_error() -> None:
     wrong = LuminanceGrid(columns=32, rows=24, u8="AAAA")
     with pytest.raises(PermanentError, match="luminance"):
@@ -150,8 +163,8 @@ def test_silence_and_moves_leave_each_other_alone() -> None:
     state = CameraAlerts()
     (moved,) = compare(state, MOVED)
     assert hear(state, moved.raised_at) == []
-    (silent,) = judge(state, CAMERA, deployment(), (silence,), moved.raised_at + 4 * DAY) or ()
-    (heard,) = hear(state, moved.raised_at + 5 * DAY) or ()
+    (silent,) = judge(state, CAMERA, deployment(), (silence,), moved.raised_at + 4 * DAY) or []
+    (heard,) = hear(state, moved.raised_at + 5 * DAY) or []
     assert (silent.alert_id, heard.state) == (heard.alert_id, AlertState.WITHDRAWN)
     assert state.alerts[moved.alert_id] == moved
 
