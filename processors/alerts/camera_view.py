@@ -13,8 +13,8 @@
    `MOVED_FRAMES` photographs resemble another such one, with `MOVED_TIME` since a known appearance was seen last. What
    alternates with a known appearance is one more appearance of the same view; what resembles nothing (fog, an animal
    before the lens) counts for nothing.
-6. After a move the new view is the known one, after a time to learn. When the next one resembles the view before, the
-   camera has **returned**.
+6. After a move the new view is the known one, and is learned as the first was; what resembles the view before the move
+   is not learned, but compared (5) at once. When the camera has moved to that one, it has **returned**.
 7. The state is bounded: three lists of `MOST_APPEARANCES`, at 0.8 KB each.
 """
 
@@ -142,14 +142,15 @@ class CameraView(BaseModel):
         step = min(max(captured - (self.captured or captured), timedelta(0)), MAX_STEP)
         self.captured = captured
         score, resembled = _best(self.known, values, dark)
-        if self.learned_frames < LEARN_FRAMES or self.learned_time < LEARN_TIME:
-            self.learned_frames += 1
-            self.learned_time += step
-            _include(self.known, values, dark, resembled if score >= SAME else None)
-            return None
+        learns = self.learned_frames < LEARN_FRAMES or self.learned_time < LEARN_TIME
         if resembled is not None and score >= SAME:
             resembled.add(values)
             self._know(self.new)
+            self._learn(step)
+            return None
+        if learns and _best(self.earlier, values, dark)[0] < SAME:
+            _include(self.known, values, dark, None)
+            self._learn(step)
             return None
         self.new_time += step
         if score >= DIFFERENT:
@@ -161,6 +162,10 @@ class CameraView(BaseModel):
         if self.new_frames < MOVED_FRAMES or self.new_time < MOVED_TIME:
             return None
         return self._accept()
+
+    def _learn(self, step: timedelta) -> None:
+        self.learned_frames = min(self.learned_frames + 1, LEARN_FRAMES)
+        self.learned_time = min(self.learned_time + step, LEARN_TIME)
 
     def _know(self, more: list[Appearance]) -> None:
         """Add what alternated with the known appearances to them (5)."""

@@ -165,6 +165,12 @@ def test_a_camera_that_is_set_right_again_has_returned() -> None:
     assert [change for _, change in found] == [ViewChange.MOVED, ViewChange.RETURNED]
 
 
+def test_a_camera_that_is_set_right_soon_has_returned_before_the_other_view_was_learned() -> None:
+    moved, returned = changes(learned(1), [*place(2, 12), *place(1, 20, 100)])
+    assert moved == (7, ViewChange.MOVED)
+    assert returned == (12 + 8 - 1, ViewChange.RETURNED)
+
+
 def test_a_second_move_is_another_one() -> None:
     found = changes(learned(1), [*place(2, 60), *place(3, 60)])
     assert [change for _, change in found] == [ViewChange.MOVED, ViewChange.MOVED]
