@@ -13,8 +13,10 @@ from uncia.processors.delivery.channel_file import ChannelFile, read_channels
 from uncia.processors.delivery.failures import RefusedForGood, SendFailed
 from uncia.processors.delivery.message import trial_message
 from uncia.processors.delivery.outbox import Outbox
+from uncia.processors.delivery.secret_file import unusable
 from uncia.processors.delivery.senders import sender_of
 from uncia.processors.delivery.worker import outbox_path
+from uncia.processors.yaml_positions import FileMistakes
 from uncia.settings import settings
 from uncia.terminal import echo, echo_json, plain_console
 
@@ -37,6 +39,8 @@ def check(
     """Check a file of channels. Every mistake is named with its line and column; nothing is sent."""
     found = read_channels(file)
     _warn(file, found)
+    if found.unusable:
+        raise FileMistakes(str(file), list(found.unusable))
     count = len(found.channels)
     echo(f"{file}: {count} channel{'' if count == 1 else 's'}, no mistake")
     if count and not any(channel.default for channel in found.channels):
@@ -64,33 +68,38 @@ def send_test(
 
 @app.command("list")
 def list_channels(file: ChannelsFile = None, as_json: Json = False) -> None:
-    """Show for each channel how many messages wait, were delivered (of the last 10,000) and are dead letters."""
+    """Show for each channel how many messages wait, were delivered (of the last 10,000), held back, and are dead."""
     path = file or settings().channels
-    names = [channel.name for channel in read_channels(path).channels] if path is not None else []
+    channels = {one.name: one for one in read_channels(path).channels} if path is not None else {}
     with _outbox() as outbox:
         counts = outbox.counts()
     rows = []
-    for name in dict.fromkeys((*names, *counts)):
+    for name in dict.fromkeys((*channels, *counts)):
         found = counts.get(name)
         oldest = found.oldest_pending if found else None
+        problem = unusable(channels[name]) if name in channels else None
         rows.append(
             {
                 "channel": name,
-                "in_file": name in names,
+                "in_file": name in channels,
+                "usable": name in channels and problem is None,
                 "pending": found.pending if found else 0,
                 "delivered": found.delivered if found else 0,
                 "dead": found.dead if found else 0,
                 "oldest_pending": datetime.fromtimestamp(oldest, UTC).isoformat(timespec="seconds") if oldest else None,
-                "last_error": found.last_error if found else None,
+                "held_back": found.muted if found else 0,
+                "last_error": problem or (found.last_error if found else None),
             }
         )
     if as_json:
         echo_json(rows)
         return
-    table = Table("channel", "pending", "delivered", "dead", "oldest pending", Column("last error", overflow="fold"))
+    columns = ("channel", "pending", "delivered", "held back", "dead", "oldest pending")
+    table = Table(*columns, Column("last error", overflow="fold"))
     for row in rows:
         shown = str(row["channel"]) + ("" if row["in_file"] else " (not in the file)")
-        values = (row["pending"], row["delivered"], row["dead"], row["oldest_pending"] or "", row["last_error"] or "")
+        numbers = (row["pending"], row["delivered"], row["held_back"], row["dead"])
+        values = (*numbers, row["oldest_pending"] or "", row["last_error"] or "")
         table.add_row(*(Text(str(value)) for value in (shown, *values)))
     _print(table)
 
@@ -108,10 +117,10 @@ def dead(
             [
                 {
                     "channel": one.channel,
-                    "alert_id": one.alert.alert_id,
-                    "revision": one.alert.revision,
-                    "state": one.alert.state.value,
-                    "summary": one.alert.summary,
+                    "alert_id": one.alert_id,
+                    "revision": one.revision,
+                    "state": one.alert.state.value if one.alert else None,
+                    "summary": one.alert.summary if one.alert else None,
                     "reason": one.reason,
                     "attempts": one.attempts,
                     "ended_at": datetime.fromtimestamp(one.ended_at, UTC).isoformat(timespec="seconds"),
@@ -129,7 +138,8 @@ def dead(
     )  # fmt: skip
     for one in letters:
         moment = f"{datetime.fromtimestamp(one.ended_at, UTC):%Y-%m-%d %H:%M}"
-        values = (one.channel, f"{one.alert.alert_id}:{one.alert.revision}", moment, one.reason, one.alert.summary)
+        summary = one.alert.summary if one.alert else ""
+        values = (one.channel, f"{one.alert_id}:{one.revision}", moment, one.reason, summary)
         table.add_row(*(Text(value) for value in values))
     _print(table)
 
@@ -138,8 +148,10 @@ def dead(
 def retry(name: Annotated[str, typer.Argument(help="Name of the channel.")], alert_id: AlertId = "") -> None:
     """Queue the dead letters of a channel again. Those that a later revision of their alert followed stay dead."""
     with _outbox() as outbox:
-        count = outbox.retry(name, alert_id)
-    echo(f"{name}: {count} dead letter{'' if count == 1 else 's'} queued again")
+        found = outbox.retry(name, alert_id)
+    echo(f"{name}: {found.queued} dead letter{'' if found.queued == 1 else 's'} queued again")
+    if found.unreadable:
+        echo(f"{name}: {found.unreadable} cannot be read by this version of Uncia: update it, then retry them")
 
 
 @app.command()

@@ -330,7 +330,7 @@ PARTS: tuple[Part, ...] = (
         Kind.SERVICE,
         "Sends alerts to people and other systems, by the channels of a file.",
         reads=(ALERT_RAISED,),
-        follows=(DEPLOYMENT_CHANGED,),
+        follows=(ALERT_HANDLED, DEPLOYMENT_CHANGED),
         needs=("kafka",),
         embedded=True,
         wanted_by="channels",

@@ -30,6 +30,7 @@ from uncia.dashboard.catalogue.filters import (
     sampled,
 )
 from uncia.dashboard.catalogue.look_alikes import LookAlikePage, with_embeddings
+from uncia.dashboard.catalogue.nearby_deployments import NearbyDeployments, nearby_deployments
 from uncia.dashboard.catalogue.people import person_evidence
 from uncia.dashboard.catalogue.rows import (
     AlertChange,
@@ -155,6 +156,11 @@ class Catalogue:
             scope = self._scope(connection, stations)
             page = _burst_page(connection, chosen or BurstFilter(), scope, order, limit, after)
             return LookAlikePage(with_embeddings(connection, page.rows), page.after)
+
+    def deployments_near(self, camera: str, time: datetime) -> NearbyDeployments:
+        """The deployments of a camera and of those around it at a time of its clock. With exact positions: secret."""
+        with self._engine.begin() as connection:
+            return nearby_deployments(connection, camera, time)
 
     def facets(self, chosen: BurstFilter | None = None, stations: Stations = None) -> Facets:
         """Counts of bursts by the value of each filter; each facet disregards its own filter."""

@@ -6,6 +6,7 @@ from uncia.dashboard.web.alert_strings import ALERTS
 from uncia.dashboard.web.list_strings import LISTS
 from uncia.dashboard.web.message_strings import MESSAGES
 from uncia.dashboard.web.operations_strings import OPERATIONS
+from uncia.dashboard.web.public_strings import PUBLIC
 
 __all__ = ["TEXT", "text"]
 
@@ -337,6 +338,7 @@ TEXT: dict[str, str] = {
     "health.deployment": "Deployment",
     "health.days": "{n} photographs in {days} days",
     **ALERTS,
+    **PUBLIC,
     **OPERATIONS,
     **LISTS,
     **MESSAGES,

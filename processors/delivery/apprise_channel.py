@@ -23,7 +23,7 @@ class AppriseSender:
         if len(url.split()) != 1:
             # With two, a failure of the one would repeat the message of the other.
             problem = f"{self._channel.secret_file} must contain one URL: use one channel for each"
-            raise SendFailed(problem, may_have_arrived=False)
+            raise SendFailed(problem, may_have_arrived=False, needs_operator=True)
         sender = self._service(url)
         if not sender.notify(title=message.title, body=message.text(), notify_type=_kind(message)):
             raise SendFailed("the service did not accept the message, or did not answer", may_have_arrived=True)
@@ -39,7 +39,7 @@ class AppriseSender:
         service = apprise.Apprise(asset=apprise.AppriseAsset(app_id="Uncia", app_desc="Uncia", secure_logging=True))
         if not service.add(limited):
             problem = f"{self._channel.secret_file} has no URL that Apprise knows"
-            raise SendFailed(problem, may_have_arrived=False)
+            raise SendFailed(problem, may_have_arrived=False, needs_operator=True)
         return service
 
 

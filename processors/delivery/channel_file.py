@@ -6,13 +6,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo
 
 import yaml
 
 from uncia.events import AlertState, Severity
 from uncia.processors.delivery.channels import Channel, ChannelType, PositionDetail, Rate
 from uncia.processors.delivery.http_client import check_url, is_loopback
-from uncia.processors.delivery.secret_file import is_readable_by_others
+from uncia.processors.delivery.quiet_hours import QuietHours
+from uncia.processors.delivery.secret_file import is_readable_by_others, unreadable
 from uncia.processors.yaml_positions import (
     FileMistakes,
     Mistake,
@@ -43,6 +45,8 @@ class ChannelFile:
 
     channels: tuple[Channel, ...]
     warnings: tuple[Mistake, ...] = ()
+    unusable: tuple[Mistake, ...] = ()
+    """Files of secrets and certificates that cannot be read. The messages of their channels wait for them."""
 
 
 def read_channels(path: Path) -> ChannelFile:
@@ -62,7 +66,7 @@ def parse_channels(content: str, name: str, folder: Path) -> ChannelFile:
         raise FileMistakes(name, [wrong.mistake]) from wrong
     if reader.mistakes:
         raise FileMistakes(name, sorted(reader.mistakes, key=lambda one: (one.line, one.column)))
-    return ChannelFile(tuple(channels), tuple(reader.warnings))
+    return ChannelFile(tuple(channels), tuple(reader.warnings), tuple(reader.unusable))
 
 
 class _Reader:
@@ -72,6 +76,7 @@ class _Reader:
         self._folder = folder
         self.mistakes: list[Mistake] = []
         self.warnings: list[Mistake] = []
+        self.unusable: list[Mistake] = []
 
     def channels(self, root: yaml.Node | None) -> list[Channel]:
         if root is None:
@@ -133,18 +138,16 @@ class _Reader:
             raise Wrong(fields["username"].start_mark, "a user name needs a `secret_file` with the password")
         if (channel.certfile is None) and channel.keyfile is not None:
             raise Wrong(fields["keyfile"].start_mark, "a key needs a `certfile`")
+        for key in sorted(_PATHS & set(fields)):
+            if problem := unreadable(getattr(channel, key)):
+                self.unusable.append(Wrong(fields[key].start_mark, f"{channel.name}: {problem}").mistake)
         for key in ("secret_file", "keyfile"):
             path = getattr(channel, key)
             if path is not None and is_readable_by_others(path):
                 self._warn(fields[key], f"{path} can be read by every user of this machine: chmod 600 {path}")
 
     def _path(self, node: yaml.Node) -> Path:
-        path = self._folder / Path(text(node)).expanduser()
-        try:
-            with path.open("rb"):
-                return path
-        except OSError as error:
-            raise Wrong(node.start_mark, f"{path} cannot be read: {error.strerror}") from error
+        return self._folder / Path(text(node)).expanduser()
 
     def _note(self, node: yaml.Node, problem: str) -> None:
         self.mistakes.append(Wrong(node.start_mark, problem).mistake)
@@ -172,6 +175,29 @@ def _rate(node: yaml.Node) -> Rate:
     if not 0 < seconds <= 31 * 86400:
         raise Wrong(node.start_mark, "the time of a rate is from one second to 31 days")
     return Rate(int(found[1]), seconds)
+
+
+def _quiet(node: yaml.Node) -> QuietHours:
+    fields = mapping(node, "`quiet`", {"from", "until", "zone", "except"})
+    for required in ("from", "until", "zone"):
+        if required not in fields:
+            raise Wrong(node.start_mark, f"`quiet` needs `{required}`")
+    first, end = _minute(fields["from"]), _minute(fields["until"])
+    if first == end:
+        raise Wrong(fields["until"].start_mark, "the two times are the same")
+    zone = text(fields["zone"])
+    try:
+        ZoneInfo(zone)
+    except (ValueError, OSError) as error:
+        raise Wrong(fields["zone"].start_mark, "no such time zone: use a name such as Asia/Bishkek") from error
+    return QuietHours(first, end, zone, one_of(Severity)(fields["except"]) if "except" in fields else None)
+
+
+def _minute(node: yaml.Node) -> int:
+    found = re.fullmatch(r"([01]?[0-9]|2[0-3]):([0-5][0-9])", text(node))
+    if not found:
+        raise Wrong(node.start_mark, "a time of the day is expected, such as 22:00")
+    return int(found[1]) * 60 + int(found[2])
 
 
 def _timeout(node: yaml.Node) -> float:
@@ -234,6 +260,7 @@ _COMMON = {
     "stations",
     "states",
     "rate",
+    "quiet",
     "tries",
     "timeout",
     "private_address",
@@ -264,6 +291,7 @@ _FIELDS: dict[str, Callable[[yaml.Node], Any]] = {
     "stations": names,
     "states": _states,
     "rate": _rate,
+    "quiet": _quiet,
     "tries": count,
     "timeout": _timeout,
     "private_address": switch,

@@ -6,16 +6,18 @@ import time
 import traceback
 from collections import deque
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 
 import structlog
 
 from uncia.backoff import Backoff
-from uncia.events import AlertRaised, AlertState
+from uncia.events import AlertRaised
 from uncia.processors.delivery.channels import Channel, Rate
 from uncia.processors.delivery.failures import RefusedForGood, SendFailed
 from uncia.processors.delivery.message import AlertMessage
-from uncia.processors.delivery.outbox import Outbox, Pick
+from uncia.processors.delivery.outbox import Outbox
+from uncia.processors.delivery.outbox_queue import Pick
 from uncia.processors.delivery.senders import Sender
 
 __all__ = ["ChannelSender", "RateLimit", "RetrySchedule"]
@@ -24,6 +26,10 @@ BACKOFF = Backoff(first_s=1, max_s=900)
 """With 100 tries, the default, a message is given up after about 16 hours."""
 _IDLE_S = 5.0
 """Interval in which the outbox is read without a reason: `uncia channels retry` is another process."""
+_WAITS = (
+    "The messages of this channel wait, and are tried again at least every 15 minutes: mend the cause, nothing must be "
+    "restarted"
+)
 _STORAGE_BACKOFF = Backoff(first_s=0.5, max_s=30)
 
 log = structlog.get_logger("uncia")
@@ -101,10 +107,17 @@ class ChannelSender:
         outbox: Outbox,
         render: Callable[[AlertRaised, Channel], AlertMessage],
         clock: Callable[[], float] = time.monotonic,
+        calendar: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self.channel = channel
         self._sender, self._outbox, self._render, self._clock = sender, outbox, render, clock
+        self._calendar = calendar
         self._schedule, self._rate = RetrySchedule(), RateLimit(channel.rate)
+        # Of a channel whose key is refused, or that an operator must mend otherwise: the alerts that were tried in this
+        # turn, those of earlier turns although others were delivered since, and whether it is in the log.
+        self._refused: set[str] = set()
+        self._suspects: set[str] = set()
+        self._needs_operator = False
         self._stop, self._wake = threading.Event(), threading.Event()
         # A daemon: what it sends at a stop may take as long as the channel's limit. Sending again later is harmless.
         self._thread = threading.Thread(target=self._run, name=f"channel {channel.name}", daemon=True)
@@ -151,14 +164,25 @@ class ChannelSender:
         now = self._clock()
         if (wait_s := max(self._schedule.wait_s(now), self._rate.wait_s(now))) > 0:
             return wait_s
-        pick = self._outbox.take(
-            self.channel.name, self._schedule.waiting(now), withdrawals=AlertState.WITHDRAWN in self.channel.states
-        )
+        pick = self._take(self._schedule.waiting(now))
         if pick is None:
             return min(_IDLE_S, self._schedule.next_alert_s(now))
         self._rate.sent(now)
         self._deliver(pick)
         return 0.0
+
+    def _take(self, waiting: set[str]) -> Pick | None:
+        quiet, states = self.channel.quiet, self.channel.states
+        least = quiet.least_rank(self._calendar()) if quiet is not None else 0
+
+        def take(without: set[str]) -> Pick | None:
+            return self._outbox.take(self.channel.name, without, states=states, least_rank=least)
+
+        # In turn: a receiver may refuse some alerts as it refuses a wrong key, and take the others.
+        if (pick := take(waiting | self._refused)) or not self._refused:
+            return pick
+        self._refused.clear()
+        return take(waiting)
 
     def _deliver(self, pick: Pick) -> None:
         name, alert = self.channel.name, pick.alert
@@ -177,21 +201,39 @@ class ChannelSender:
         else:
             log.info("alert_delivered", **fields, state=alert.state, attempts=pick.attempts + 1)
             self._schedule.succeeded()
+            self._suspects = (self._suspects | self._refused) - {alert.alert_id}
+            self._refused.clear()
+            self._needs_operator = False
             self._store(lambda: self._outbox.delivered(name, pick, remote_id))
 
     def _failed(self, pick: Pick, failure: SendFailed, fields: dict[str, object]) -> None:
         attempts = pick.attempts + 1
+        if failure.needs_operator and pick.alert.alert_id in self._suspects:
+            # Others were delivered meanwhile: it is refused for what it is.
+            failure = SendFailed(failure.reason, may_have_arrived=failure.may_have_arrived, busy=False)
         self._schedule.failed(pick.alert.alert_id, attempts, failure, self._clock())
-        if attempts >= self.channel.tries:
-            reason = f"given up after {attempts} tries, the last one: {failure.reason}"
+        if failure.needs_operator:
+            self._refused.add(pick.alert.alert_id)
+            if not self._needs_operator:
+                self._needs_operator = True
+                log.error("channel_needs_operator", channel=self.channel.name, reason=f"{failure.reason}. {_WAITS}")
+            self._note_failure(pick, failure, counted=False)
+            return
+        if (counted := attempts - pick.uncounted) >= self.channel.tries:
+            reason = f"given up after {counted} tries, the last one: {failure.reason}"
             log.error("alert_undeliverable", **fields, reason=reason)
+            self._suspects.discard(pick.alert.alert_id)
             arrived = failure.may_have_arrived
             self._store(lambda: self._outbox.give_up(self.channel.name, pick, reason, may_have_arrived=arrived))
             return
         log.warning("delivery_failed", **fields, attempts=attempts, reason=failure.reason)
+        self._note_failure(pick, failure)
+
+    def _note_failure(self, pick: Pick, failure: SendFailed, *, counted: bool = True) -> None:
+        arrived = failure.may_have_arrived
         self._store(
             lambda: self._outbox.failed(
-                self.channel.name, pick, failure.reason, may_have_arrived=failure.may_have_arrived
+                self.channel.name, pick, failure.reason, may_have_arrived=arrived, counted=counted
             )
         )
 

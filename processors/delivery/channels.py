@@ -1,16 +1,15 @@
 """A channel, and which alerts it gets. Pure."""
 
 import fnmatch
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
 
 from uncia.events import AlertRaised, AlertState, Severity
+from uncia.processors.delivery.quiet_hours import QuietHours, severity_rank
 
-__all__ = ["Channel", "ChannelType", "PositionDetail", "Rate", "route", "unknown_names"]
-
-_ORDER = tuple(Severity)
+__all__ = ["Channel", "ChannelType", "PositionDetail", "Rate", "named_channels", "route", "unknown_names"]
 
 
 class ChannelType(StrEnum):
@@ -59,6 +58,7 @@ class Channel:
     """Names, or patterns with `*`; empty: all."""
     states: frozenset[AlertState] = frozenset(AlertState)
     rate: Rate | None = None
+    quiet: QuietHours | None = None
     tries: int = 100
     timeout_s: float = 10.0
     """Limit of one delivery, in seconds, connecting included."""
@@ -76,33 +76,43 @@ class Channel:
 
     def wants(self, alert: AlertRaised) -> bool:
         """Whether an alert that is routed to this channel is severe enough, and at one of its stations."""
-        severe = _ORDER.index(alert.severity) >= _ORDER.index(self.minimum_severity)
+        severe = severity_rank(alert.severity) >= severity_rank(self.minimum_severity)
         return severe and (
             not self.stations or any(fnmatch.fnmatchcase(alert.station, _literal(one)) for one in self.stations)
         )
 
 
-def route(alert: AlertRaised, channels: Mapping[str, Channel], holding: Collection[str] = ()) -> tuple[Channel, ...]:
+def route(
+    alert: AlertRaised, channels: Mapping[str, Channel], holding: Mapping[str, bool] | None = None
+) -> tuple[Channel, ...]:
     """The channels that get this event of an alert.
 
-    `holding`: names of the channels that have an earlier event of it. They get the later ones as well, although the
-    rule may name other channels by now: otherwise they would show an alert that was withdrawn.
+    `holding`: names of the channels that have an earlier event of it; true: all of them were held back by a mute. These
+    channels get the later events as well, although the rule may name other channels by now: otherwise they would show
+    an alert that was withdrawn.
     """
-    named = {name for name in alert.channels if name in channels}
-    if not named:
-        # None is named, or all names are wrong: an alert that goes to the default channels is better than a lost one.
-        named = {channel.name for channel in channels.values() if channel.default}
+    known = holding or {}
+    named = named_channels(alert.channels, channels)
     chosen = []
     for channel in channels.values():
-        if channel.name in holding:
+        if channel.name in known:
             # A withdrawal always: it cancels what was not sent yet, also where withdrawals are not wanted.
             wanted = alert.state is AlertState.WITHDRAWN or alert.state in channel.states
+            # What comes after a mute is the first that the channel gets of the alert.
+            wanted = wanted or (known[channel.name] and AlertState.RAISED in channel.states)
         else:
             first = alert.state is not AlertState.WITHDRAWN and alert.state in channel.states
             wanted = channel.name in named and first and channel.wants(alert)
         if wanted:
             chosen.append(channel)
     return tuple(chosen)
+
+
+def named_channels(names: Iterable[str], channels: Mapping[str, Channel]) -> set[str]:
+    """The channels that a rule names; without a known one the default channels."""
+    named = {name for name in names if name in channels}
+    # None is named, or all names are wrong: an alert that goes to the default channels is better than a lost one.
+    return named or {channel.name for channel in channels.values() if channel.default}
 
 
 def unknown_names(alert: AlertRaised, channels: Iterable[str]) -> tuple[str, ...]:

@@ -125,7 +125,7 @@ def details_of(message: AlertMessage) -> dict[str, Any]:
 def _token(channel: Channel) -> str:
     token = read_secret(channel)
     if not token.isascii() or not token.isprintable() or " " in token:
-        raise SendFailed(f"{channel.secret_file} must contain one token", may_have_arrived=False)
+        raise SendFailed(f"{channel.secret_file} must contain one token", may_have_arrived=False, needs_operator=True)
     return token
 
 

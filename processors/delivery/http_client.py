@@ -25,6 +25,8 @@ __all__ = ["Response", "check_url", "connect", "deadline", "is_loopback", "reque
 _MOST_BYTES = 4 * 1_048_576
 _LONGEST_RETRY_AFTER_S = 86_400.0
 _TEMPORARY = (408, 425, 429)
+_KEY_REFUSED = (401, 403)
+"""Statuses of a wrong, expired or unauthorised key: the next message has the same one, and an operator changes it."""
 _BUSY = (408, 425, 429, 502, 503, 504)
 """Statuses that are about the server, not about the message."""
 
@@ -147,7 +149,7 @@ def tls_context(cafile: Path | None) -> ssl.SSLContext:
         context = ssl.create_default_context(cafile=str(cafile) if cafile else None)
     except OSError as error:
         problem = f"the authorities in {cafile} cannot be read: {_described(error)}"
-        raise SendFailed(problem, may_have_arrived=False) from error
+        raise SendFailed(problem, may_have_arrived=False, needs_operator=True) from error
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     return context
 
@@ -162,6 +164,8 @@ def _response(response: http.client.HTTPResponse) -> Response:
     reason = f"HTTP {status} {response.reason}".strip()[:200]
     if 300 <= status < 400:
         raise RefusedForGood(f"{reason}: redirects are not followed, give the final address")
+    if status in _KEY_REFUSED:
+        raise SendFailed(f"{reason}: the receiver refuses the key", may_have_arrived=False, needs_operator=True)
     if status < 400 or (status < 500 and status not in _TEMPORARY):
         raise RefusedForGood(reason)
     wait = _retry_after(response.headers.get("Retry-After"))

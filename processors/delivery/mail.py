@@ -38,11 +38,13 @@ class MailSender:
         """
         channel = self._channel
         mail = mail_of(message, channel)
+        # Before the server is bothered.
+        password = read_secret(channel) if channel.username else ""
         sent = False
         try:
             with self._connect() as server:
                 if channel.username:
-                    server.login(channel.username, read_secret(channel))
+                    server.login(channel.username, password)
                 sent = True
                 refused = server.send_message(mail, channel.sender, list(channel.recipients))
                 # The server has the mail: what comes of the end of the conversation does not matter.
@@ -156,8 +158,9 @@ def _failure(error: smtplib.SMTPException, sent: bool) -> SendFailed | RefusedFo
     if isinstance(error, smtplib.SMTPResponseException):
         reason = _reply(error.smtp_code, error.smtp_error)
         # Of a wrong password the cause is here, and the next message has it as well: they wait.
-        temporary = error.smtp_code < 500 or isinstance(error, smtplib.SMTPAuthenticationError)
-        return SendFailed(reason, may_have_arrived=False) if temporary else RefusedForGood(reason)
+        if isinstance(error, smtplib.SMTPAuthenticationError):
+            return SendFailed(reason, may_have_arrived=False, needs_operator=True)
+        return SendFailed(reason, may_have_arrived=False) if error.smtp_code < 500 else RefusedForGood(reason)
     return SendFailed(str(error) or type(error).__name__, may_have_arrived=sent)
 
 

@@ -15,6 +15,8 @@ __all__ = ["MqttSender", "topic_of"]
 
 _PORTS = {"mqtts": 8883, "mqtt": 1883}
 _KEEPALIVE_S = 60
+_KEY_REFUSED = (134, 135)
+"""Reason codes of MQTT 5, to which the client maps those of 3.1.1: a wrong user name or password, no authorisation."""
 
 
 class MqttSender:
@@ -37,11 +39,14 @@ class MqttSender:
             client.loop_start()
             published.wait_for_publish(channel.timeout_s)
             if not published.is_published():
-                reason = failures[-1] if failures else f"not confirmed within {channel.timeout_s:g} s"
-                raise SendFailed(reason, may_have_arrived=not failures)
+                if failures:
+                    raise _refusal(*failures[-1])
+                raise SendFailed(f"not confirmed within {channel.timeout_s:g} s", may_have_arrived=True)
         except (OSError, ValueError, RuntimeError) as error:
-            reason = (failures or [getattr(error, "strerror", None) or str(error) or type(error).__name__])[-1]
-            raise SendFailed(str(reason)[:200], may_have_arrived=sent and not failures) from error
+            if failures:
+                raise _refusal(*failures[-1]) from error
+            reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
+            raise SendFailed(str(reason)[:200], may_have_arrived=sent) from error
         finally:
             client.disconnect()
             client.loop_stop()
@@ -64,8 +69,12 @@ def _level(name: str) -> str:
     return "".join("_" if one in "+#/$" or not one.isprintable() else one for one in name) or "_"
 
 
-def _client(channel: Channel) -> tuple[Any, list[str]]:
-    """A client, and a list to which it adds why the broker refused it."""
+def _refusal(reason: str, of_key: bool) -> SendFailed:
+    return SendFailed(reason, may_have_arrived=False, needs_operator=of_key)
+
+
+def _client(channel: Channel) -> tuple[Any, list[tuple[str, bool]]]:
+    """A client, and a list to which it adds why the broker refused it, and whether for its user or password."""
     # Here, so that other channels need no package for MQTT.
     from paho.mqtt.client import Client
     from paho.mqtt.enums import CallbackAPIVersion
@@ -81,18 +90,23 @@ def _client(channel: Channel) -> tuple[Any, list[str]]:
                 return raw
             context = tls_context(channel.cafile)
             if channel.certfile is not None:
-                context.load_cert_chain(channel.certfile, channel.keyfile)
+                try:
+                    context.load_cert_chain(channel.certfile, channel.keyfile)
+                except OSError as error:
+                    raw.close()
+                    problem = f"the certificate {channel.certfile} or its key cannot be read: {error.strerror}"
+                    raise SendFailed(problem, may_have_arrived=False, needs_operator=True) from error
             return context.wrap_socket(raw, server_hostname=host)
 
     client = CheckedClient(CallbackAPIVersion.VERSION2, clean_session=True, reconnect_on_failure=False)
     client.connect_timeout = channel.timeout_s
     if channel.username:
         client.username_pw_set(channel.username, read_secret(channel))
-    failures: list[str] = []
+    failures: list[tuple[str, bool]] = []
 
     def connected(_client: Any, _data: Any, _flags: Any, reason: Any, _properties: Any) -> None:
         if reason.is_failure:
-            failures.append(f"the broker refused the connection: {reason}")
+            failures.append((f"the broker refused the connection: {reason}"[:200], reason.value in _KEY_REFUSED))
 
     client.on_connect = connected
     return client, failures

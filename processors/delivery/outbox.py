@@ -9,18 +9,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
+from uncia.errors import PermanentError
 from uncia.events import AlertRaised, AlertState
+from uncia.processors.delivery.outbox_limits import limit_pending, prune
+from uncia.processors.delivery.outbox_queue import Pick, Queued, next_of_alert, queue_event
 from uncia.processors.delivery.outbox_schema import open_outbox_file
 
-__all__ = ["ChannelCounts", "DeadLetter", "Outbox", "PartitionOffset", "Pick", "Queued"]
+__all__ = ["ChannelCounts", "DeadLetter", "Outbox", "PartitionOffset", "Retried"]
 
-MOST_PENDING = 10_000
-"""Messages of a channel that wait, at most: the oldest one beyond becomes a dead letter."""
-MOST_DEAD = 10_000
-MOST_ENDED = 10_000
-"""Messages of a channel that are kept after they were delivered, overtaken or cancelled."""
-MOST_ALERTS = 100_000
-"""Alerts of a channel whose id at the receiver is known. A camera's alerts can change for 30 days."""
 _PRUNE_EVERY = 500
 
 Place = tuple[str, int]
@@ -32,27 +28,12 @@ class PartitionOffset:
 
     topic_id: str
     next_offset: int
-
-
-@dataclass(frozen=True)
-class Queued:
-    """An event of an alert for a channel."""
-
-    channel: str
-    alert: AlertRaised
-
-
-@dataclass(frozen=True)
-class Pick:
-    """The message that a channel sends next."""
-
-    alert: AlertRaised
-    attempts: int
-    """Earlier attempts to send it."""
-    reached: bool
-    """The receiver has an earlier event of this alert, or may have this one."""
-    remote_id: str | None
-    """What the receiver calls this alert."""
+    logged_at: float = 0.0
+    """Log time of the last message that was read, as Unix time."""
+    again_end: int = 0
+    """Offset up to which messages are read again, after the broker lost the newest ones, or the topic was recreated."""
+    again_before: float = 0.0
+    """Log time up to which those were read before."""
 
 
 @dataclass(frozen=True)
@@ -62,6 +43,8 @@ class ChannelCounts:
     pending: int
     delivered: int
     dead: int
+    muted: int
+    """Held back by a mute."""
     oldest_pending: float | None
     """Unix time at which the oldest pending message was queued."""
     last_error: str | None
@@ -73,10 +56,21 @@ class DeadLetter:
     """A message that was given up."""
 
     channel: str
-    alert: AlertRaised
+    alert_id: str
+    revision: int
+    alert: AlertRaised | None
+    """None: this program cannot read the event."""
     reason: str
     attempts: int
     ended_at: float
+
+
+@dataclass(frozen=True)
+class Retried:
+    """How many dead letters were queued again, and how many this program cannot read."""
+
+    queued: int
+    unreadable: int
 
 
 class Outbox:
@@ -84,7 +78,7 @@ class Outbox:
 
     Invariants: of a channel and an alert, revisions are queued and sent in increasing order; a message is marked as
     `reached` before its first byte is sent; what is queued ends as delivered, overtaken by a later revision, cancelled
-    by a withdrawal before anything was sent, or dead, never as nothing.
+    by a withdrawal before anything was sent, held back by a mute, or dead, never as nothing.
     """
 
     def __init__(self, path: Path, *, create: bool = True) -> None:
@@ -118,15 +112,16 @@ class Outbox:
         """How far the partitions were read."""
         with self._lock:
             rows = self._database.execute("SELECT * FROM partitions").fetchall()
-        return {(row["topic"], row["number"]): PartitionOffset(row["topic_id"], row["next_offset"]) for row in rows}
+        names = ("topic_id", "next_offset", "logged_at", "again_end", "again_before")
+        return {(row["topic"], row["number"]): PartitionOffset(*(row[name] for name in names)) for row in rows}
 
-    def holding(self, alert_ids: Collection[str]) -> dict[str, set[str]]:
-        """The channels for which an event of these alerts was queued, by alert id."""
-        found: dict[str, set[str]] = {}
+    def holding(self, alert_ids: Collection[str]) -> dict[str, dict[str, bool]]:
+        """The channels that have an event of these alerts, by alert id; true: all of them were held back so far."""
+        found: dict[str, dict[str, bool]] = {}
         with self._lock:
             for one in alert_ids:
-                rows = self._database.execute("SELECT channel FROM alerts WHERE alert_id = ?", (one,)).fetchall()
-                found[one] = {row["channel"] for row in rows}
+                rows = self._database.execute("SELECT channel, held FROM alerts WHERE alert_id = ?", (one,)).fetchall()
+                found[one] = {row["channel"]: bool(row["held"]) for row in rows}
         return found
 
     def apply(self, queued: Sequence[Queued], offsets: Mapping[Place, PartitionOffset]) -> set[str]:
@@ -137,50 +132,47 @@ class Outbox:
         changed = set()
         with self._transaction() as database:
             for one in queued:
-                if self._queue(database, one):
+                if queue_event(database, one):
                     changed.add(one.channel)
             for (topic, number), place in offsets.items():
                 database.execute(
-                    "INSERT OR REPLACE INTO partitions VALUES (?, ?, ?, ?)",
-                    (topic, number, place.topic_id, place.next_offset),
+                    "INSERT OR REPLACE INTO partitions"
+                    " (topic, number, topic_id, next_offset, logged_at, again_end, again_before)"
+                    " VALUES (?, ?, ?, ?, ?, ?, ?)",
+                    (
+                        topic,
+                        number,
+                        place.topic_id,
+                        place.next_offset,
+                        place.logged_at,
+                        place.again_end,
+                        place.again_before,
+                    ),
                 )
             for channel in changed:
-                self._limit_pending(database, channel)
+                limit_pending(database, channel)
             self._since_prune += len(queued)
             if self._since_prune >= _PRUNE_EVERY:
                 self._since_prune = 0
-                self._prune(database)
+                prune(database)
         return changed
-
-    def _queue(self, database: sqlite3.Connection, one: Queued) -> bool:
-        alert, where = one.alert, (one.channel, one.alert.alert_id)
-        known = database.execute(
-            "SELECT last_revision FROM alerts WHERE channel = ? AND alert_id = ?", where
-        ).fetchone()
-        if known is not None and alert.revision <= known["last_revision"]:
-            return False
-        withdrawal = alert.state is AlertState.WITHDRAWN
-        sequence = database.execute(
-            "INSERT INTO messages (channel, alert_id, revision, event, state, withdrawal, queued_at)"
-            " VALUES (?, ?, ?, ?, 'pending', ?, ?)",
-            (*where, alert.revision, alert.to_bytes(), withdrawal, time.time()),
-        ).lastrowid
-        database.execute(
-            "INSERT INTO alerts (channel, alert_id, last_revision, touched) VALUES (?, ?, ?, ?)"
-            " ON CONFLICT DO UPDATE SET last_revision = excluded.last_revision, touched = excluded.touched",
-            (*where, alert.revision, sequence),
-        )
-        return True
 
     # To a channel
 
-    def take(self, channel: str, waiting: Collection[str] = (), *, withdrawals: bool = True) -> Pick | None:
+    def take(
+        self,
+        channel: str,
+        waiting: Collection[str] = (),
+        *,
+        states: Collection[AlertState] = frozenset(AlertState),
+        least_rank: int = 0,
+    ) -> Pick | None:
         """The message that a channel sends next; None: there is none.
 
-        Of the alerts but those in `waiting`, the one that waits longest, in its newest revision: earlier ones are
-        overtaken. An alert that was withdrawn before anything of it was sent is cancelled, and so are withdrawals for
-        a channel that gets none. The message is marked as one that may have reached the receiver, and its attempt is
-        counted, before this returns.
+        Of the alerts but those in `waiting` and those below `least_rank` in severity, the one that waits longest, in
+        its newest revision: earlier ones are overtaken. An alert that was withdrawn before anything of it was sent is
+        cancelled, and so are withdrawals for a channel that gets none, by its `states`. The message is marked as one
+        that may have reached the receiver, and its attempt is counted, before this returns.
         """
         with self._transaction() as database:
             sequence = 0
@@ -188,43 +180,16 @@ class Outbox:
                 # One by one: of thousands that wait, mostly the first one is sent.
                 row = database.execute(
                     "SELECT sequence, alert_id FROM messages WHERE channel = ? AND state = 'pending' AND sequence > ?"
-                    " ORDER BY sequence LIMIT 1",
-                    (channel, sequence),
+                    " AND severity >= ? ORDER BY sequence LIMIT 1",
+                    (channel, sequence, least_rank),
                 ).fetchone()
                 if row is None:
                     return None
                 sequence = row["sequence"]
                 if row["alert_id"] not in waiting:
-                    pick = self._newest(database, channel, row["alert_id"], withdrawals)
+                    pick = next_of_alert(database, channel, row["alert_id"], states)
                     if pick is not None:
                         return pick
-
-    def _newest(self, database: sqlite3.Connection, channel: str, alert_id: str, withdrawals: bool) -> Pick | None:
-        where = (channel, alert_id)
-        row = database.execute(
-            "SELECT messages.revision, event, attempts, withdrawal, reached, remote_id FROM messages"
-            " JOIN alerts USING (channel, alert_id)"
-            " WHERE channel = ? AND alert_id = ? AND state = 'pending' ORDER BY messages.revision DESC LIMIT 1",
-            where,
-        ).fetchone()
-        if row["withdrawal"] and not (row["reached"] and withdrawals):
-            database.execute(
-                "UPDATE messages SET state = 'cancelled', ended_at = ?"
-                " WHERE channel = ? AND alert_id = ? AND state = 'pending'",
-                (time.time(), *where),
-            )
-            return None
-        database.execute(
-            "UPDATE messages SET state = 'overtaken', ended_at = ?"
-            " WHERE channel = ? AND alert_id = ? AND state = 'pending' AND revision < ?",
-            (time.time(), *where, row["revision"]),
-        )
-        database.execute(
-            "UPDATE messages SET attempts = attempts + 1 WHERE channel = ? AND alert_id = ? AND revision = ?",
-            (*where, row["revision"]),
-        )
-        database.execute("UPDATE alerts SET reached = 1 WHERE channel = ? AND alert_id = ?", where)
-        return Pick(AlertRaised.from_bytes(row["event"]), row["attempts"], bool(row["reached"]), row["remote_id"])
 
     def delivered(self, channel: str, pick: Pick, remote_id: str | None, note: str | None = None) -> None:
         """Mark a message as delivered; `remote_id`: what the receiver calls the alert."""
@@ -236,12 +201,13 @@ class Outbox:
                     (remote_id, channel, pick.alert.alert_id),
                 )
 
-    def failed(self, channel: str, pick: Pick, reason: str, *, may_have_arrived: bool) -> None:
-        """Note that an attempt failed. The message stays pending."""
+    def failed(self, channel: str, pick: Pick, reason: str, *, may_have_arrived: bool, counted: bool = True) -> None:
+        """Note that an attempt failed; `counted`: as one of the channel's `tries`. The message stays pending."""
         with self._transaction() as database:
             database.execute(
-                "UPDATE messages SET error = ? WHERE channel = ? AND alert_id = ? AND revision = ?",
-                (reason, channel, pick.alert.alert_id, pick.alert.revision),
+                "UPDATE messages SET error = ?, uncounted = uncounted + ?"
+                " WHERE channel = ? AND alert_id = ? AND revision = ?",
+                (reason, not counted, channel, pick.alert.alert_id, pick.alert.revision),
             )
             if not may_have_arrived:
                 self._unreached(database, channel, pick)
@@ -286,11 +252,11 @@ class Outbox:
             by_channel.setdefault(row["channel"], {})[row["state"]] = row
         found = {}
         for channel, states in sorted(by_channel.items()):
-            pending, delivered, dead = (
-                states[state]["n"] if state in states else 0 for state in ("pending", "delivered", "dead")
+            pending, delivered, dead, muted = (
+                states[state]["n"] if state in states else 0 for state in ("pending", "delivered", "dead", "muted")
             )
             oldest = states["pending"]["oldest"] if "pending" in states else None
-            found[channel] = ChannelCounts(pending, delivered, dead, oldest, errors.get(channel))
+            found[channel] = ChannelCounts(pending, delivered, dead, muted, oldest, errors.get(channel))
         return found
 
     def dead_letters(self, channel: str = "") -> list[DeadLetter]:
@@ -303,7 +269,9 @@ class Outbox:
         return [
             DeadLetter(
                 row["channel"],
-                AlertRaised.from_bytes(row["event"]),
+                row["alert_id"],
+                row["revision"],
+                _readable(row["event"]),
                 row["error"] or "",
                 row["attempts"],
                 row["ended_at"] or row["queued_at"],
@@ -311,16 +279,23 @@ class Outbox:
             for row in rows
         ]
 
-    def retry(self, channel: str, alert_id: str = "") -> int:
-        """Queue dead letters again; returns how many. One that a later revision followed stays dead."""
+    def retry(self, channel: str, alert_id: str = "") -> Retried:
+        """Queue dead letters again. One that a later revision followed stays dead, and one that cannot be read."""
         with self._transaction() as database:
-            return database.execute(
-                "UPDATE messages SET state = 'pending', attempts = 0, ended_at = NULL WHERE channel = ?"
+            rows = database.execute(
+                "SELECT sequence, event FROM messages WHERE channel = ?"
                 " AND (? = '' OR alert_id = ?) AND state = 'dead' AND revision ="
                 " (SELECT max(revision) FROM messages AS other WHERE other.channel = messages.channel"
-                " AND other.alert_id = messages.alert_id AND other.state <> 'overtaken')",
+                " AND other.alert_id = messages.alert_id AND other.state NOT IN ('overtaken', 'muted'))",
                 (channel, alert_id, alert_id),
-            ).rowcount
+            ).fetchall()
+            readable = [(row["sequence"],) for row in rows if _readable(row["event"])]
+            database.executemany(
+                "UPDATE messages SET state = 'pending', attempts = 0, uncounted = 0, ended_at = NULL"
+                " WHERE sequence = ?",
+                readable,
+            )
+        return Retried(len(readable), len(rows) - len(readable))
 
     def drop(self, channel: str, alert_id: str = "") -> int:
         """Remove dead letters; returns how many."""
@@ -330,27 +305,9 @@ class Outbox:
                 (channel, alert_id, alert_id),
             ).rowcount
 
-    # Limits
 
-    def _limit_pending(self, database: sqlite3.Connection, channel: str) -> None:
-        database.execute(
-            "UPDATE messages SET state = 'dead', ended_at = ?, error = ? WHERE sequence IN"
-            " (SELECT sequence FROM messages"
-            " WHERE channel = ? AND state = 'pending' ORDER BY sequence DESC LIMIT -1 OFFSET ?)",
-            (time.time(), f"more than {MOST_PENDING:,} messages waited for this channel", channel, MOST_PENDING),
-        )
-
-    def _prune(self, database: sqlite3.Connection) -> None:
-        for (channel,) in database.execute("SELECT DISTINCT channel FROM alerts").fetchall():
-            for states, most in (("'dead'", MOST_DEAD), ("'delivered', 'overtaken', 'cancelled'", MOST_ENDED)):
-                database.execute(
-                    f"DELETE FROM messages WHERE sequence IN (SELECT sequence FROM messages WHERE channel = ?"
-                    f" AND state IN ({states}) ORDER BY sequence DESC LIMIT -1 OFFSET ?)",
-                    (channel, most),
-                )
-            database.execute(
-                "DELETE FROM alerts WHERE channel = ? AND alert_id IN (SELECT alert_id FROM alerts WHERE channel = ?"
-                " ORDER BY touched DESC LIMIT -1 OFFSET ?) AND NOT EXISTS (SELECT 1 FROM messages WHERE"
-                " messages.channel = alerts.channel AND messages.alert_id = alerts.alert_id AND state = 'pending')",
-                (channel, channel, MOST_ALERTS),
-            )
+def _readable(event: bytes) -> AlertRaised | None:
+    try:
+        return AlertRaised.from_bytes(event)
+    except PermanentError:
+        return None

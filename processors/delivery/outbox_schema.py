@@ -10,24 +10,30 @@ from uncia.storage.sqlite_file import DatabaseNotUsable, NotUsable, SqliteKind
 __all__ = ["OutboxRefused", "open_outbox_file"]
 
 APPLICATION_ID = 0x554E4456  # "UNDV"
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 
 _SCHEMA = """
 CREATE TABLE partitions (
     topic TEXT NOT NULL, number INTEGER NOT NULL,
     topic_id TEXT NOT NULL,               -- of the broker: another one for a topic that was recreated
     next_offset INTEGER NOT NULL,
+    logged_at REAL NOT NULL DEFAULT 0,    -- log time of the last message that was read, Unix time
+    again_end INTEGER NOT NULL DEFAULT 0, -- up to this offset, messages up to that log time are read again
+    again_before REAL NOT NULL DEFAULT 0,
     PRIMARY KEY (topic, number)
 ) WITHOUT ROWID;
 CREATE TABLE messages (
     sequence INTEGER PRIMARY KEY AUTOINCREMENT,
     channel TEXT NOT NULL, alert_id TEXT NOT NULL, revision INTEGER NOT NULL,
     event BLOB NOT NULL,                  -- as on the topic
-    state TEXT NOT NULL,                  -- pending, delivered, overtaken, cancelled or dead
+    state TEXT NOT NULL,                  -- pending, delivered, overtaken, cancelled, muted or dead
     withdrawal INTEGER NOT NULL,
     attempts INTEGER NOT NULL DEFAULT 0,
     queued_at REAL NOT NULL, ended_at REAL, -- Unix time, for people
     error TEXT,
+    uncounted INTEGER NOT NULL DEFAULT 0, -- attempts that do not count, such as those with a wrong key
+    absent INTEGER NOT NULL DEFAULT 0,    -- 1: queued while the file had no such channel
+    severity INTEGER NOT NULL DEFAULT 2,  -- rank: 0 info, 1 warning, 2 critical or unknown
     UNIQUE (channel, alert_id, revision)
 );
 CREATE INDEX messages_pending ON messages (channel, sequence) WHERE state = 'pending';
@@ -38,12 +44,24 @@ CREATE TABLE alerts (
     reached INTEGER NOT NULL DEFAULT 0,   -- 1: an event of it was delivered, or may have been
     remote_id TEXT,                       -- what the receiver calls it
     touched INTEGER NOT NULL,             -- sequence of the last message
+    held INTEGER NOT NULL DEFAULT 0,      -- 1: none of its events was queued to be sent, because of mutes
     PRIMARY KEY (channel, alert_id)
 ) WITHOUT ROWID;
 CREATE INDEX alerts_by_alert ON alerts (alert_id);
 CREATE INDEX alerts_by_touch ON alerts (channel, touched);
 """
-_KIND = SqliteKind(APPLICATION_ID, SCHEMA_VERSION, {0: _SCHEMA})
+_FROM_1 = """
+ALTER TABLE partitions ADD COLUMN logged_at REAL NOT NULL DEFAULT 0;
+ALTER TABLE partitions ADD COLUMN again_end INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE partitions ADD COLUMN again_before REAL NOT NULL DEFAULT 0;
+-- What was read before is older than now.
+UPDATE partitions SET logged_at = CAST(strftime('%s', 'now') AS REAL);
+ALTER TABLE messages ADD COLUMN uncounted INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE messages ADD COLUMN absent INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE messages ADD COLUMN severity INTEGER NOT NULL DEFAULT 2;
+ALTER TABLE alerts ADD COLUMN held INTEGER NOT NULL DEFAULT 0;
+"""
+_KIND = SqliteKind(APPLICATION_ID, SCHEMA_VERSION, {0: _SCHEMA, 1: _FROM_1})
 
 
 class OutboxRefused(UnciaError):

@@ -30,7 +30,7 @@ class WebhookSender:
         try:
             key = signing_key(read_secret(self._channel))
         except ValueError as error:
-            raise SendFailed(str(error), may_have_arrived=False) from error
+            raise SendFailed(str(error), may_have_arrived=False, needs_operator=True) from error
         body = json.dumps({"type": f"alert.{message.state.value}", "data": message.as_json()}).encode()
         now = int(time.time())
         request(

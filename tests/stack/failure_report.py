@@ -1,6 +1,7 @@
 """What a failed test's stack was doing: the state of its parts and the last warnings in their logs."""
 
 import re
+import shutil
 from pathlib import Path
 
 from uncia.errors import UnciaError
@@ -18,7 +19,7 @@ _MARK = re.compile(r'"level": "(warning|error|critical)"|WARN|ERROR|FATAL|Traceb
 
 
 def describe_stack(stack: Stack) -> str:
-    """One line for each part that is not healthy, and the last warnings and errors of every part's log."""
+    """One line for each part that is not healthy, the free space of its disk, and the last warnings and errors of every part's log."""
     try:
         parts = [f"{part.name}: {part.state}, {part.detail}" for part in stack.status() if not part.healthy]
     except (UnciaError, OSError) as error:
@@ -28,7 +29,8 @@ def describe_stack(stack: Stack) -> str:
         for path in sorted((stack.folder / "logs").glob("*.log"))
         for line in _last_warnings(path)
     ]
-    return "\n".join([*(parts or ["all parts are ready"]), *logs])
+    free = shutil.disk_usage(stack.folder).free / 1e9
+    return "\n".join([*(parts or ["all parts are ready"]), f"disk: {free:.1f} GB free", *logs])
 
 
 def _last_warnings(path: Path) -> list[str]:

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -14,10 +15,11 @@ from tests.stack.photographs import photograph
 from tests.stack.result_consumer import ResultConsumer
 from tests.waiting import wait_until
 from uncia.audit import read_audit
-from uncia.events import BurstResolved, ReviewDecision
+from uncia.events import AlertAction, AlertHandled, AlertRaised, AlertState, BurstResolved, ReviewDecision
 from uncia.infra.local.stack import Stack
+from uncia.kafka.broker import read_topics, send_to_cameras
 from uncia.settings import Settings
-from uncia.topics import STORAGE_CHANGED
+from uncia.topics import ALERT_HANDLED, ALERT_RAISED, STORAGE_CHANGED
 
 pytestmark = pytest.mark.skipif(KIND != "embedded", reason="runs commands on the host of the embedded stack")
 
@@ -117,6 +119,37 @@ def test_a_letter_that_an_operator_retries_is_processed_again(
     assert [one["retries"] for one in again] == [letter["retries"] + 1]
     settled = operator.read(f"/operations/dead-letters/{letter['id']}")["details"]["settled"]
     assert settled.startswith(f"retried by {station}")
+
+
+def test_a_ranger_acknowledges_an_alert_and_everybody_sees_it(
+    sign_in: SignIn, admin_settings: Settings, settings: Settings, results: ResultConsumer, station: str
+) -> None:
+    ranger = sign_in("ranger", station)
+    now = datetime.now(UTC)
+    alert = AlertRaised(
+        alert_id=f"alr-{station}",
+        revision=1,
+        state=AlertState.RAISED,
+        rule="persons",
+        station=station,
+        camera=f"{station}/cam",
+        summary=f"a person at {station}/cam",
+        bursts=(),
+        raised_at=now,
+        updated_at=now,
+    )
+    send_to_cameras(admin_settings, ALERT_RAISED, [(alert.camera, alert.alert_id.encode(), alert.to_bytes())])
+    address = f"/alerts/{alert.alert_id}"
+    results.wait_for(lambda: ranger.read(address), 30, "the alert on its page")
+
+    ranger.open(address)
+    assert ranger.send(f"{address}/acknowledge", revision=1, note="I ride up.").status_code == 303
+
+    assert results.wait_for(lambda: ranger.read(address)["alert"]["acknowledged"], 30, "the acknowledgement")
+    messages = read_topics(settings, (ALERT_HANDLED,), from_beginning=True, until_end=True)
+    events = [AlertHandled.from_bytes(message.value) for message in messages if message.value is not None]
+    (handled,) = [event for event in events if event.alert_id == alert.alert_id]
+    assert (handled.action, handled.by, handled.note) == (AlertAction.ACKNOWLEDGED, station, "I ride up.")
 
 
 def test_the_stream_of_events_has_those_of_every_topic(

@@ -120,9 +120,10 @@ def test_a_person_reads_verdicts_in_groups_of_its_own_name(stack: Stack, person:
     verdicts = next(topic for topic in (BURST_RESOLVED, PUBLIC_BURST_RESOLVED) if topic in person.reads)
     topic = verdicts.full_name(settings)
     for group, refused in ((f"{person.name}-map", False), ("uncia-catalogue", True)):
-        # A key that was issued just now may not see the topic yet; then its partitions come with the next metadata.
-        consumer = connect_consumer(settings, group_id=group, enable_auto_commit=False, metadata_max_age_ms=2000)
+        consumer = connect_consumer(settings, group_id=group, enable_auto_commit=False)
         try:
+            # A key that was issued just now may not see the topic yet; a group that forms before has no partitions.
+            wait_until(lambda: consumer.partitions_for_topic(topic), 20, "the topic")  # noqa: B023
             consumer.subscribe([topic])
             if refused:
                 with pytest.raises(GroupAuthorizationFailedError):

@@ -4,24 +4,20 @@ The topic is compacted and small. It is read to its end before the worker proces
 then followed by a thread. A camera without a loaded deployment uses the general value of every setting.
 """
 
-import threading
 from collections.abc import Iterator
 from datetime import datetime
 
 import structlog
-from kafka.errors import KafkaError
 
 from uncia.camtrap.names import canonical_camera
-from uncia.errors import DependencyDown, LogTruncated, PermanentError
+from uncia.errors import PermanentError
 from uncia.events import DeploymentChanged
-from uncia.kafka.broker import Message, read_topics
+from uncia.kafka.topic_follower import TopicFollower
 from uncia.settings import Settings
 from uncia.topics import DEPLOYMENT_CHANGED
 
 MAX_PER_CAMERA = 500
 """Deployments held per camera, the latest by start. A camera is moved a few times a year."""
-
-_RETRY_INTERVAL_S = 1.0
 
 log = structlog.get_logger("uncia")
 
@@ -95,51 +91,16 @@ class DeploymentReader:
     """Keeps `deployments` up to date from the topic."""
 
     def __init__(self, settings: Settings, deployments: Deployments | None = None) -> None:
-        self.deployments = deployments or Deployments()
-        self._settings = settings
-        self._positions: dict[tuple[str, int], int] = {}
-        self._loaded, self._stop = threading.Event(), threading.Event()
-        # A daemon: a worker that stops does not wait for it.
-        self._thread = threading.Thread(target=self._run, name="deployments", daemon=True)
+        self.deployments = found = deployments or Deployments()
+        self._follower = TopicFollower(
+            settings, DEPLOYMENT_CHANGED, "deployments", lambda message: found.apply(message.key, message.value)
+        )
 
     def start(self, timeout_s: float = 60) -> Deployments:
         """Return when the topic was read to its end. Raises `DependencyDown` after `timeout_s` seconds."""
-        self._thread.start()
-        if not self._loaded.wait(timeout_s):
-            self._stop.set()
-            raise DependencyDown(f"the deployments could not be read from Kafka within {timeout_s:g} s")
+        self._follower.start(timeout_s)
         return self.deployments
 
     def close(self) -> None:
         """End the thread."""
-        self._stop.set()
-        self._thread.join(10)
-
-    def _run(self) -> None:
-        failed = False
-        while not self._stop.is_set():
-            try:
-                for message in self._messages():
-                    self._take(message)
-                    failed = False
-                self._loaded.set()
-            except (DependencyDown, KafkaError) as error:
-                if isinstance(error, LogTruncated):
-                    self._positions.clear()
-                if not failed:
-                    log.warning("deployments_unavailable", error=str(error))
-                failed = True
-                self._stop.wait(_RETRY_INTERVAL_S)
-
-    def _messages(self) -> Iterator[Message]:
-        return read_topics(
-            self._settings,
-            (DEPLOYMENT_CHANGED,),
-            from_positions=self._positions,
-            until_end=not self._loaded.is_set(),
-            stop=self._stop,
-        )
-
-    def _take(self, message: Message) -> None:
-        self.deployments.apply(message.key, message.value)
-        self._positions[(message.topic, message.partition)] = message.offset + 1
+        self._follower.close()

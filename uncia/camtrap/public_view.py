@@ -14,8 +14,9 @@
 """
 
 from collections.abc import Iterable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from enum import StrEnum
 from itertools import islice
 from typing import Protocol
 
@@ -32,7 +33,15 @@ from uncia.events import (
     Sensitivity,
 )
 
-__all__ = ["CELL_CAMERAS", "KnownDeployments", "public_view"]
+__all__ = [
+    "CELL_CAMERAS",
+    "KnownDeployments",
+    "PublicFacts",
+    "Withheld",
+    "public_facts",
+    "public_view",
+    "view_of_facts",
+]
 
 CELL_CAMERAS = 3
 """Cameras in a cell that is published."""
@@ -53,6 +62,36 @@ class KnownDeployments(Protocol):
         """One deployment of every camera that is deployed at a time of its clock."""
 
 
+class Withheld(StrEnum):
+    """Why the public sees nothing of a verdict."""
+
+    SUPERSEDED = "superseded"
+    """The burst no longer exists."""
+    PROVISIONAL = "provisional"
+    """Frames are still expected."""
+    NO_ANIMAL = "no_animal"
+    PERSON = "person"
+    """A person is in the burst, or may be."""
+    IMPLAUSIBLE_TIME = "implausible_time"
+    """The capture time is far from the time of the verdict: a wrong clock, or an old photograph."""
+    SENSITIVE_TAXON = "sensitive_taxon"
+    """The place of a taxon in the burst is withheld."""
+
+
+@dataclass(frozen=True)
+class PublicFacts:
+    """What of a verdict decides what the public sees of it."""
+
+    camera: str
+    started_at: datetime
+    """By the camera's clock, without UTC offset."""
+    closed_at: datetime | None
+    names: tuple[str | None, ...]
+    """Taxa and labels by which the burst is sensitive."""
+    taxon: str | None
+    """What it is called; None: the models are not certain of any taxon, or the reviewer named none."""
+
+
 def public_view(
     burst: BurstResolved,
     deployments: KnownDeployments,
@@ -62,29 +101,44 @@ def public_view(
     public_id: str = "",
 ) -> PublicBurstResolved | None:
     """What the public sees of a verdict as it is now; None: nothing. Without `public_id` the event has an empty one."""
-    taxa = _taxa(burst)
-    if taxa is None or not _plausible(burst):
+    facts = public_facts(burst)
+    if isinstance(facts, Withheld):
         return None
-    level = sensitivity.strictest_of(taxa)
+    view = view_of_facts(facts, deployments, sensitivity, cell_cameras=cell_cameras, public_id=public_id)
+    return None if isinstance(view, Withheld) else view
+
+
+def view_of_facts(
+    facts: PublicFacts,
+    deployments: KnownDeployments,
+    sensitivity: SensitiveTaxa,
+    *,
+    cell_cameras: int = CELL_CAMERAS,
+    public_id: str = "",
+) -> PublicBurstResolved | Withheld:
+    """As `public_view`, of a verdict from elsewhere than the log, and with the reason where it is nothing."""
+    if not _plausible(facts):
+        return Withheld.IMPLAUSIBLE_TIME
+    level = sensitivity.strictest_of(facts.names)
     if level is Sensitivity.EXTREME:
-        return None
-    taxon = _published_taxon(burst, sensitivity)
+        return Withheld.SENSITIVE_TAXON
+    taxonomy = sensitivity.taxonomy
+    taxon = facts.taxon if facts.taxon is not None and facts.taxon in taxonomy else ROOT
     if sensitivity.hidden_below(taxon) is Sensitivity.EXTREME:
         # It can be a secret species that was not recognised with certainty.
         level = strictest((level, Sensitivity.HIGH))
-    deployment = deployments.at(burst.camera, burst.started_at)
+    deployment = deployments.at(facts.camera, facts.started_at)
     place = None
     if deployment is not None:
-        place = _place(deployment, level, burst.started_at, deployments, cell_cameras)
+        place = _place(deployment, level, facts.started_at, deployments, cell_cameras)
     coarse = place is None or place.precision == cell_degrees(Sensitivity.HIGH)
-    year, week, _ = burst.started_at.isocalendar()
-    taxonomy = sensitivity.taxonomy
+    year, week, _ = facts.started_at.isocalendar()
     return PublicBurstResolved(
         public_id=public_id,
         taxon=taxon,
         label=taxonomy.label(taxon),
         rank=taxonomy.rank(taxon),
-        period=f"{year:04d}-W{week:02d}" if coarse else burst.started_at.date().isoformat(),
+        period=f"{year:04d}-W{week:02d}" if coarse else facts.started_at.date().isoformat(),
         latitude=place.latitude if place else None,
         longitude=place.longitude if place else None,
         precision=place.precision if place else None,
@@ -92,36 +146,36 @@ def public_view(
     )
 
 
-def _taxa(burst: BurstResolved) -> tuple[str | None, ...] | None:
-    """The taxa by which the burst is sensitive, by every name that they have; None: it is not for the public."""
+def public_facts(burst: BurstResolved) -> PublicFacts | Withheld:
+    """The facts of a verdict, or why it is not for the public."""
     if burst.status is BurstStatus.SUPERSEDED:
-        return None
+        return Withheld.SUPERSEDED
+    if burst.review is None and burst.status is BurstStatus.PROVISIONAL:
+        return Withheld.PROVISIONAL
+    if burst.crops_withheld:
+        return Withheld.PERSON
+    certain = [one for one in burst.taxa if one.certain]
     if (review := burst.review) is not None:
         seen = review.decision not in (ReviewDecision.BLANK, ReviewDecision.UNKNOWN)
-        if not seen or review.category is not BurstCategory.ANIMAL or burst.crops_withheld:
-            return None
+        if not seen or review.category is not BurstCategory.ANIMAL:
+            return Withheld.NO_ANIMAL
         # What models are certain of counts, too: there may be several animals, of which a review names one.
-        others = [name for one in burst.taxa if one.certain for name in (one.taxon, one.label)]
-        return (review.taxon, review.label, *others)
-    if burst.status is BurstStatus.PROVISIONAL or burst.category is not BurstCategory.ANIMAL or burst.crops_withheld:
-        return None
-    found = [one for one in (burst.verdict, *burst.taxa) if one is not None and (one.certain or one == burst.verdict)]
-    return tuple(name for one in found for name in (one.taxon, one.label))
-
-
-def _published_taxon(burst: BurstResolved, sensitivity: SensitiveTaxa) -> str:
-    if burst.review is not None:
-        taxon = burst.review.taxon
+        named, taxon = (review.taxon, review.label), review.taxon
     else:
-        taxon = burst.verdict.taxon if burst.verdict and burst.verdict.certain else None
-    return taxon if taxon is not None and taxon in sensitivity.taxonomy else ROOT
+        if burst.category is not BurstCategory.ANIMAL:
+            return Withheld.NO_ANIMAL
+        verdict = burst.verdict
+        named = (verdict.taxon, verdict.label) if verdict else (None, None)
+        taxon = verdict.taxon if verdict and verdict.certain else None
+    names = (*named, *(name for one in certain for name in (one.taxon, one.label)))
+    return PublicFacts(burst.camera, burst.started_at, burst.closed_at, names, taxon)
 
 
-def _plausible(burst: BurstResolved) -> bool:
+def _plausible(facts: PublicFacts) -> bool:
     """Whether the capture time is that of a camera whose clock is right, as far as the log can tell."""
-    if burst.closed_at is None:
+    if facts.closed_at is None:
         return True
-    age = burst.closed_at.replace(tzinfo=None) - burst.started_at
+    age = facts.closed_at.replace(tzinfo=None) - facts.started_at
     return -_ZONES <= age <= _LONGEST_AGE
 
 

@@ -50,10 +50,7 @@ class SqliteKind:
             database.execute("PRAGMA journal_mode = WAL")
             database.execute("PRAGMA synchronous = FULL")
             if (version := _pragma(database, "user_version")) < self.version:
-                database.executescript(
-                    f"BEGIN IMMEDIATE; {self.upgrades[version]}"
-                    f" PRAGMA application_id = {self.application_id}; PRAGMA user_version = {self.version}; COMMIT;"
-                )
+                self._upgrade(database, version)
                 sync_folder(path.parent)
         except sqlite3.Error as error:
             database.close()
@@ -63,6 +60,19 @@ class SqliteKind:
             raise
         database.row_factory = sqlite3.Row
         return database
+
+    def _upgrade(self, database: sqlite3.Connection, version: int) -> None:
+        try:
+            database.executescript(
+                f"BEGIN IMMEDIATE; {self.upgrades[version]}"
+                f" PRAGMA application_id = {self.application_id}; PRAGMA user_version = {self.version}; COMMIT;"
+            )
+        except sqlite3.OperationalError:
+            if database.in_transaction:
+                database.execute("ROLLBACK")
+            # Another process may have done it since the version was read.
+            if _pragma(database, "user_version") < self.version:
+                raise
 
     def check(self, database: sqlite3.Connection) -> None:
         """Raises `DatabaseNotUsable` unless the file is empty, or of this kind and no newer version."""

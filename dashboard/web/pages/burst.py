@@ -15,6 +15,7 @@ from uncia.dashboard.web.burst_query import BurstQuery
 from uncia.dashboard.web.burst_view import BurstView, FrameView, burst_view, frame_view
 from uncia.dashboard.web.context import Context, ReviewerChanges, Viewing
 from uncia.dashboard.web.page_route import page
+from uncia.dashboard.web.public_panel import PublicPanel, public_panel
 from uncia.dashboard.web.review_decision import Decision, review_event
 from uncia.dashboard.web.strings import TEXT
 from uncia.events import ExplanationMethod, ExplanationReason, ExplanationRequested, ReviewDecision
@@ -107,6 +108,8 @@ class BurstPage(BaseModel):
     after: BurstView | None
     people_hidden: bool
     """A person is in the burst, and the caller gets blurred photographs, no crops and no heat maps."""
+    public: PublicPanel
+    """What the public would see of it."""
     query: BurstQuery
     """The filters of the list that the page was opened from."""
 
@@ -191,6 +194,7 @@ def show_burst(context: Viewing, burst_id: str, query: Annotated[BurstQuery, Que
         before=burst_view(around.before) if around.before else None,
         after=burst_view(around.after) if around.after else None,
         people_hidden=people_hidden,
+        public=public_panel(context, detail, exact=context.caller.may(Right.EXACT_POSITIONS)),
         query=query.model_copy(update={"after": None}),
     )
 

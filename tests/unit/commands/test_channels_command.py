@@ -11,7 +11,9 @@ from tests.unit.processors.delivery.examples import SECRET, alert, secret_file
 from tests.unit.processors.delivery.http_receiver import Answer, receiving
 from uncia.commands.channels import app
 from uncia.errors import UnciaError
-from uncia.processors.delivery.outbox import Outbox, PartitionOffset, Queued
+from uncia.processors.delivery.outbox import Outbox, PartitionOffset
+from uncia.processors.delivery.outbox_queue import Queued
+from uncia.processors.delivery.unreadable import UnreadableAlert
 from uncia.settings import settings
 
 PLACE = ("camera.alert.raised.v1", 0)
@@ -45,6 +47,33 @@ def test_a_file_is_checked(tmp_path: Path) -> None:
     assert "1 channel, no mistake" in run("check", channels_file(tmp_path, "https://example.org/"))
     with pytest.raises(UnciaError, match="line 2, column"):
         run("check", channels_file(tmp_path, "http://example.org/"))
+
+
+def test_a_channel_without_its_secret_is_shown_and_does_not_hide_the_others(tmp_path: Path, outbox: Path) -> None:
+    path = channels_file(tmp_path, "https://example.org/")
+    path.write_text(path.read_text() + "- {name: new, type: webhook, address: 'https://a.org/', secret_file: none}\n")
+    with pytest.raises(UnciaError, match=r"line 3, column .*none cannot be read: No such file"):
+        run("check", path)
+    with Outbox(outbox):
+        pass
+    hook, new = json.loads(run("list", "--file", path, "--json"))
+    assert (hook["usable"], hook["last_error"]) == (True, None)
+    assert (new["usable"], new["in_file"]) == (False, True)
+    assert "none cannot be read" in new["last_error"]
+
+
+def test_what_was_held_back_and_what_cannot_be_read_is_shown(tmp_path: Path, outbox: Path) -> None:
+    path = channels_file(tmp_path, "https://example.org/")
+    unreadable = UnreadableAlert("alr-2", 1, False, (), b"{}", "this version of Uncia cannot read the event: x")
+    with Outbox(outbox) as box:
+        queued = [Queued("hook", alert("alr-1"), muted=True), Queued("hook", unreadable)]
+        box.apply(queued, {PLACE: PartitionOffset("id", 2)})
+    (row,) = json.loads(run("list", "--file", path, "--json"))
+    assert (row["held_back"], row["pending"], row["dead"]) == (1, 0, 1)
+    assert "alr-2:1" in run("dead")
+    assert json.loads(run("dead", "--json"))[0]["state"] is None
+    output = run("retry", "hook")
+    assert "0 dead letters queued again" in output and "1 cannot be read by this version of Uncia" in output
 
 
 def test_a_trial_is_sent_once_and_shows_no_secret(tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ from uncia.errors import SettingsError
 from uncia.events import AlertState, Severity
 from uncia.processors.delivery.channel_file import ChannelFile, parse_channels, read_channels
 from uncia.processors.delivery.channels import ChannelType, PositionDetail, Rate
+from uncia.processors.delivery.quiet_hours import QuietHours
 from uncia.processors.yaml_positions import FileMistakes
 
 HOOK = "channels:\n  - name: hook\n    type: webhook\n    address: https://example.org/x\n    secret_file: secret\n"
@@ -35,6 +36,7 @@ def test_every_field_is_read(folder: Path) -> None:
         "    trusted: true\n    position: exact\n    default: yes\n    minimum_severity: critical\n"
         '    stations: [ridge, "valley-*"]\n    states: [raised, withdrawn]\n'
         "    rate: 5/10m\n    tries: 7\n    timeout: 30s\n"
+        '    quiet: {from: "22:00", until: 6:30, zone: Asia/Bishkek, except: critical}\n'
     )
     (one,) = parse(text, folder).channels
     assert (one.type, one.secret_file) == (ChannelType.WEBHOOK, folder / "secret")
@@ -42,6 +44,7 @@ def test_every_field_is_read(folder: Path) -> None:
     assert one.minimum_severity is Severity.CRITICAL
     assert one.states == {AlertState.RAISED, AlertState.WITHDRAWN}
     assert (one.rate, one.tries, one.timeout_s) == (Rate(5, 600), 7, 30)
+    assert one.quiet == QuietHours(22 * 60, 6 * 60 + 30, "Asia/Bishkek", Severity.CRITICAL)
 
 
 def test_the_examples_of_the_page_are_valid(folder: Path) -> None:
@@ -70,9 +73,13 @@ def test_gundi_has_its_address_and_rate(folder: Path) -> None:
         ("    position: exact\n", "line 6, column 15: only a channel with `trusted: true` gets a position"),
         ("    rate: often\n", "line 6, column 11: a rate is a number of messages and a time"),
         ("    recipients: [a@example.org]\n", "line 6, column 17: a channel of the type webhook has no `recipients`"),
+        ("    quiet: {from: 22:00, until: 6:00}\n", "line 6, column 12: `quiet` needs `zone`"),
+        ("    quiet: {from: 22:00, until: 24:00, zone: UTC}\n", "line 6, column 33: a time of the day is expected"),
+        ("    quiet: {from: 6:00, until: 06:00, zone: UTC}\n", "line 6, column 32: the two times are the same"),
+        ("    quiet: {from: 22:00, until: 6:00, zone: ../UTC}\n", "line 6, column 45: no such time zone"),
+        ("    quiet: {from: 22:00, until: 6:00, zone: UTC, except: loud}\n", "line 6, column 58: use one of info"),
         ("    timeout: 1h\n", "line 6, column 14: a limit from 1s to 5m is expected"),
         ("    secret: abc\n", "line 6, column 5: a channel has no 'secret': did you mean 'secret_file'?"),
-        ("    cafile: none.pem\n", "line 6, column 13:"),
     ],
 )
 def test_a_mistake_is_named_with_its_place(folder: Path, change: str, expected: str) -> None:
@@ -116,13 +123,13 @@ def test_two_channels_need_two_names(folder: Path) -> None:
     assert "a second channel is called 'hook'" in found
 
 
-def test_a_secret_that_others_can_read_is_a_warning_and_a_missing_one_a_mistake(folder: Path) -> None:
+def test_a_secret_that_others_can_read_is_a_warning_and_a_missing_one_makes_its_channel_unusable(folder: Path) -> None:
     (folder / "secret").chmod(0o644)
     (warning,) = parse(HOOK, folder).warnings
     assert "can be read by every user" in warning.text
     (folder / "secret").unlink()
-    (found,) = mistakes(HOOK, folder)
-    assert found.startswith("line 5, column 18") and "No such file" in found
+    (found,) = parse(HOOK, folder).unusable
+    assert str(found).startswith("line 5, column 18") and "No such file" in found.text
 
 
 def test_a_file_that_cannot_be_read_is_named(folder: Path) -> None:
@@ -132,3 +139,14 @@ def test_a_file_that_cannot_be_read_is_named(folder: Path) -> None:
 
 def test_an_empty_file_has_no_channels(folder: Path) -> None:
     assert parse("", folder).channels == ()
+
+
+def test_a_missing_file_makes_its_channel_unusable_and_no_other(folder: Path) -> None:
+    other = "  - {name: second, type: webhook, address: 'https://example.org/', secret_file: none}\n"
+    found = parse(HOOK + "    cafile: none.pem\n" + other, folder)
+    assert [one.name for one in found.channels] == ["hook", "second"]
+    assert [str(one) for one in found.unusable] == [
+        f"line 6, column 13: hook: {folder}/none.pem cannot be read: No such file or directory",
+        f"line 7, column 81: second: {folder}/none cannot be read: No such file or directory",
+    ]
+    assert parse(HOOK, folder).unusable == ()

@@ -2,20 +2,25 @@
 
 import threading
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import pytest
+from structlog.testing import capture_logs
 
 from tests.unit.processors.delivery.examples import TAXA, alert, channel, secret_file
 from tests.unit.processors.delivery.http_receiver import Answer, receiving
 from tests.waiting import wait_until
 from uncia.backoff import Backoff
-from uncia.events import AlertState
+from uncia.events import AlertRaised, AlertState, Severity
 from uncia.processors.delivery.channel_sender import ChannelSender, RateLimit, RetrySchedule
 from uncia.processors.delivery.channels import Channel, Rate
 from uncia.processors.delivery.failures import RefusedForGood, SendFailed
 from uncia.processors.delivery.message import AlertMessage, message_of
-from uncia.processors.delivery.outbox import Outbox, PartitionOffset, Queued
+from uncia.processors.delivery.outbox import Outbox, PartitionOffset
+from uncia.processors.delivery.outbox_queue import Queued
+from uncia.processors.delivery.quiet_hours import QuietHours
 from uncia.processors.delivery.webhook import WebhookSender
 
 PLACE = ("camera.alert.raised.v1", 0)
@@ -101,9 +106,71 @@ def test_a_refusal_and_too_many_tries_end_in_the_dead_letters(box: Outbox) -> No
     sender = runner(box, script, channel(tries=3), clock)
     queue(box, alert("alr-1"), alert("alr-2"))
     run(sender, clock, 3600)
-    reasons = {one.alert.alert_id: one.reason for one in box.dead_letters("one")}
+    reasons = {one.alert_id: one.reason for one in box.dead_letters("one")}
     assert reasons == {"alr-1": "HTTP 404", "alr-2": "given up after 3 tries, the last one: HTTP 503"}
     assert box.counts()["one"].pending == 0
+
+
+def refused_key() -> SendFailed:
+    return SendFailed("HTTP 401: the receiver refuses the key", may_have_arrived=False, needs_operator=True)
+
+
+def test_a_refused_key_is_tried_again_until_it_is_mended_and_is_in_the_log_once(box: Outbox) -> None:
+    clock, script = Clock(), Script(*(refused_key() for _ in range(30)))
+    sender = runner(box, script, channel(tries=3), clock)
+    queue(box, alert("alr-1"), alert("alr-2"))
+    with capture_logs() as logs:
+        run(sender, clock, 12 * 3600)
+    assert box.counts()["one"].delivered == 2 and box.dead_letters() == []
+    (noted,) = [one for one in logs if one["log_level"] in ("error", "warning")]
+    assert noted["event"] == "channel_needs_operator"
+    assert "refuses the key. The messages of this channel wait" in noted["reason"]
+
+
+def test_what_failed_by_a_refused_key_has_all_its_tries_left(box: Outbox) -> None:
+    clock, script = Clock(), Script(*(refused_key() for _ in range(5)), busy(), busy(), None)
+    sender = runner(box, script, channel(tries=3), clock)
+    queue(box, alert("alr-1"))
+    run(sender, clock, 3600)
+    assert box.counts()["one"].delivered == 1
+
+
+class RefusesSome(Script):
+    """Refuses the alerts whose id begins with `bad`, as some receivers refuse a wrong key."""
+
+    def send(self, message: AlertMessage, remote_id: str | None, reached: bool) -> str | None:
+        self.sent.append(message.key)
+        if message.alert_id.startswith("bad"):
+            raise refused_key()
+        return None
+
+
+def test_alerts_that_are_refused_as_a_wrong_key_hold_up_no_others_and_end_in_the_dead_letters(box: Outbox) -> None:
+    clock, script = Clock(), RefusesSome()
+    sender = runner(box, script, channel(tries=3), clock)
+    queue(box, *(alert(f"bad-{number}") for number in range(15)), alert("alr-1"), alert("alr-2"))
+    run(sender, clock, 6 * 3600)
+    assert box.counts()["one"].delivered == 2
+    assert {one.alert_id for one in box.dead_letters("one")} == {f"bad-{number}" for number in range(15)}
+
+
+def test_in_quiet_hours_messages_wait_but_the_urgent_ones(box: Outbox) -> None:
+    script, local = Script(), [datetime(2026, 5, 1, 23, 30, tzinfo=ZoneInfo("Asia/Bishkek"))]
+    one = channel(quiet=QuietHours(22 * 60, 6 * 60, "Asia/Bishkek", Severity.CRITICAL))
+    sender = ChannelSender(one, script, box, rendered, Clock(), lambda: local[0].astimezone(UTC))
+    queue(box, alert("alr-1"), alert("alr-2"), alert("alr-3", severity=Severity.CRITICAL))
+    queue(box, alert("alr-2", 2, AlertState.WITHDRAWN), alert("alr-1", 2, AlertState.UPDATED))
+    for _ in range(3):
+        sender.step()
+    assert script.sent == ["alr-3:1"]
+    local[0] += timedelta(hours=6, minutes=30)
+    for _ in range(3):
+        sender.step()
+    assert script.sent == ["alr-3:1", "alr-1:2"]
+
+
+def rendered(event: AlertRaised, one: Channel) -> AlertMessage:
+    return message_of(event, one, None, None, TAXA)
 
 
 def test_events_that_come_meanwhile_are_one_message(box: Outbox) -> None:

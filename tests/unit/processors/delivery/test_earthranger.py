@@ -172,14 +172,15 @@ def test_an_event_that_was_not_created_is_created_after_the_search(tmp_path: Pat
         assert deliver(EarthRangerSender, earthranger(receiver, tmp_path), reached=True) == "event-1"
 
 
-def test_a_wrong_event_type_or_token_is_final(tmp_path: Path) -> None:
+def test_a_wrong_event_type_is_final_and_a_wrong_token_is_not(tmp_path: Path) -> None:
     site = Site()
     with receiving(Answer(400)) as receiver, pytest.raises(RefusedForGood, match="400"):
         deliver(EarthRangerSender, earthranger(receiver, tmp_path))
-    with receiving(respond=site.respond) as receiver, pytest.raises(RefusedForGood, match="401"):
+    with receiving(respond=site.respond) as receiver, pytest.raises(SendFailed, match="401") as caught:
         one = earthranger(receiver, tmp_path)
         secret_file(tmp_path, "0ther")
         deliver(EarthRangerSender, one)
+    assert caught.value.needs_operator
 
 
 def test_gundi_gets_an_event_with_its_position_and_changes(tmp_path: Path) -> None:

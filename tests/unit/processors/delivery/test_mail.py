@@ -154,6 +154,7 @@ def test_a_password_is_sent_and_a_wrong_one_waits(authority: Authority, tmp_path
             send(one)
     assert len(mailbox.mails) == 1
     assert not caught.value.may_have_arrived
+    assert caught.value.needs_operator
 
 
 def test_a_recipient_who_is_refused_keeps_no_mail_from_the_others(authority: Authority) -> None:

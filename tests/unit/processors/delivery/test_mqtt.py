@@ -12,9 +12,11 @@ from typing import Any
 import pytest
 from paho.mqtt.client import Client
 from paho.mqtt.enums import CallbackAPIVersion
+from pwdlib import PasswordHash
+from pwdlib.hashers.argon2 import Argon2Hasher
 
 from tests.certificates import Authority
-from tests.unit.processors.delivery.examples import TAXA, alert, channel, deployment
+from tests.unit.processors.delivery.examples import TAXA, alert, channel, deployment, secret_file
 from tests.waiting import wait_until
 from uncia.processors.delivery.channels import Channel, ChannelType
 from uncia.processors.delivery.failures import SendFailed
@@ -111,6 +113,23 @@ def test_a_connection_with_tls_checks_the_certificate(authority: Authority) -> N
         with pytest.raises(SendFailed) as caught:
             send(mqtt(port, address=f"mqtts://127.0.0.1:{port}"))
     assert not caught.value.may_have_arrived
+
+
+def test_a_wrong_password_waits_for_an_operator(tmp_path: Path) -> None:
+    users = tmp_path / "users"
+    users.write_text(f"uncia:{PasswordHash((Argon2Hasher(),)).hash('right')}\n", encoding="utf-8")
+    with broker(users=users) as port:
+        send(mqtt(port, username="uncia", secret_file=secret_file(tmp_path, "right")))
+        with pytest.raises(SendFailed, match="refused the connection") as caught:
+            send(mqtt(port, username="uncia", secret_file=secret_file(tmp_path, "wrong")))
+    assert caught.value.needs_operator and not caught.value.may_have_arrived
+
+
+def test_a_missing_certificate_waits_for_an_operator(authority: Authority, tmp_path: Path) -> None:
+    with broker(authority) as port, pytest.raises(SendFailed, match="none or its key cannot be read") as caught:
+        one = mqtt(port, address=f"mqtts://127.0.0.1:{port}", cafile=authority.cafile, certfile=tmp_path / "none")
+        send(one)
+    assert caught.value.needs_operator
 
 
 def test_a_broker_that_says_nothing_is_left_in_time() -> None:

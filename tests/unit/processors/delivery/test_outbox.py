@@ -1,7 +1,10 @@
 """The outbox: nothing is lost, the order of each alert is kept, and each change is sent once."""
 
 import sqlite3
+import threading
+import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -11,11 +14,30 @@ from hypothesis import strategies as st
 from tests.unit.processors.delivery.examples import alert
 from uncia.events import AlertRaised, AlertState
 from uncia.processors.delivery import outbox as outbox_module
-from uncia.processors.delivery.outbox import Outbox, PartitionOffset, Pick, Queued
+from uncia.processors.delivery import outbox_limits
+from uncia.processors.delivery.outbox import Outbox, PartitionOffset, Retried
+from uncia.processors.delivery.outbox_queue import Pick, Queued
 from uncia.processors.delivery.outbox_schema import OutboxRefused
 
 PLACE = ("camera.alert.raised.v1", 0)
 RAISED, UPDATED, WITHDRAWN = AlertState
+
+FIRST_VERSION = """
+CREATE TABLE partitions (topic TEXT NOT NULL, number INTEGER NOT NULL, topic_id TEXT NOT NULL,
+    next_offset INTEGER NOT NULL, PRIMARY KEY (topic, number)) WITHOUT ROWID;
+CREATE TABLE messages (sequence INTEGER PRIMARY KEY AUTOINCREMENT, channel TEXT NOT NULL, alert_id TEXT NOT NULL,
+    revision INTEGER NOT NULL, event BLOB NOT NULL, state TEXT NOT NULL, withdrawal INTEGER NOT NULL,
+    attempts INTEGER NOT NULL DEFAULT 0, queued_at REAL NOT NULL, ended_at REAL, error TEXT,
+    UNIQUE (channel, alert_id, revision));
+CREATE INDEX messages_pending ON messages (channel, sequence) WHERE state = 'pending';
+CREATE INDEX messages_by_state ON messages (channel, state, sequence);
+CREATE TABLE alerts (channel TEXT NOT NULL, alert_id TEXT NOT NULL, last_revision INTEGER NOT NULL,
+    reached INTEGER NOT NULL DEFAULT 0, remote_id TEXT, touched INTEGER NOT NULL,
+    PRIMARY KEY (channel, alert_id)) WITHOUT ROWID;
+CREATE INDEX alerts_by_alert ON alerts (alert_id);
+CREATE INDEX alerts_by_touch ON alerts (channel, touched);
+PRAGMA application_id = 0x554E4456; PRAGMA user_version = 1;
+"""
 
 
 @pytest.fixture
@@ -92,7 +114,7 @@ def test_a_withdrawal_cancels_for_a_channel_that_gets_none(box: Outbox) -> None:
     queue(box, alert(revision=1))
     box.failed("one", take(box), "no answer", may_have_arrived=True)
     queue(box, alert(revision=2, state=WITHDRAWN))
-    assert box.take("one", withdrawals=False) is None
+    assert box.take("one", states={RAISED, UPDATED}) is None
     assert box.counts()["one"].pending == 0
 
 
@@ -106,11 +128,11 @@ def test_dead_letters_are_listed_queued_again_and_removed(box: Outbox) -> None:
     queue(box, alert("alr-1"), alert("alr-2"))
     for _ in range(2):
         box.give_up("one", take(box), "HTTP 404")
-    assert [(one.alert.alert_id, one.reason) for one in box.dead_letters()] == [
+    assert [(one.alert_id, one.reason) for one in box.dead_letters()] == [
         ("alr-1", "HTTP 404"),
         ("alr-2", "HTTP 404"),
     ]
-    assert box.retry("one", "alr-1") == 1
+    assert box.retry("one", "alr-1") == Retried(1, 0)
     assert take(box).attempts == 0
     assert box.drop("one") == 1
     assert box.dead_letters() == []
@@ -121,7 +143,7 @@ def test_a_dead_letter_that_a_later_revision_followed_stays_dead(box: Outbox) ->
     box.give_up("one", take(box), "HTTP 404")
     queue(box, alert(revision=2, state=UPDATED))
     box.delivered("one", take(box), None)
-    assert box.retry("one") == 0
+    assert box.retry("one") == Retried(0, 0)
 
 
 def test_a_dead_letter_whose_alert_was_withdrawn_before_anything_arrived_stays_dead(box: Outbox) -> None:
@@ -129,20 +151,29 @@ def test_a_dead_letter_whose_alert_was_withdrawn_before_anything_arrived_stays_d
     box.give_up("one", take(box), "HTTP 401")
     queue(box, alert(revision=2, state=WITHDRAWN))
     assert box.take("one") is None
-    assert box.retry("one") == 0
+    assert box.retry("one") == Retried(0, 0)
+
+
+def test_a_message_of_a_newer_version_is_a_dead_letter_and_holds_up_no_others(box: Outbox, tmp_path: Path) -> None:
+    queue(box, alert("alr-1"), alert("alr-2"))
+    with sqlite3.connect(tmp_path / "outbox.sqlite") as database:
+        database.execute("UPDATE messages SET event = '{}' WHERE alert_id = 'alr-1'")
+    database.close()
+    assert take(box).alert.alert_id == "alr-2"
+    assert [one.alert_id for one in box.dead_letters()] == ["alr-1"]
 
 
 def test_the_oldest_message_beyond_the_limit_is_a_dead_letter(box: Outbox, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(outbox_module, "MOST_PENDING", 2)
+    monkeypatch.setattr(outbox_limits, "MOST_PENDING", 2)
     queue(box, *(alert(f"alr-{number}") for number in range(3)))
     (letter,) = box.dead_letters()
-    assert letter.alert.alert_id == "alr-0"
+    assert letter.alert_id == "alr-0"
     assert "more than 2 messages waited" in letter.reason
 
 
 def test_what_ended_long_ago_is_removed_and_what_waits_is_not(box: Outbox, monkeypatch: pytest.MonkeyPatch) -> None:
     for limit in ("MOST_ENDED", "MOST_ALERTS", "MOST_DEAD"):
-        monkeypatch.setattr(outbox_module, limit, 3)
+        monkeypatch.setattr(outbox_limits, limit, 3)
     queue(box, alert("waits"))
     monkeypatch.setattr(outbox_module, "_PRUNE_EVERY", 1)
     for number in range(8):
@@ -165,6 +196,41 @@ def test_an_outbox_of_a_newer_version_is_refused_untouched(tmp_path: Path) -> No
     with pytest.raises(OutboxRefused, match="newer Uncia"):
         Outbox(path)
     assert path.read_bytes() == before
+
+
+def test_an_outbox_of_the_first_version_is_upgraded_with_what_it_holds(tmp_path: Path) -> None:
+    path = tmp_path / "outbox.sqlite"
+    with sqlite3.connect(path) as database:
+        database.executescript(FIRST_VERSION)
+        values = ("one", "alr-1", 1, alert().to_bytes(), "pending", 0, 0, 1.0)
+        columns = "channel, alert_id, revision, event, state, withdrawal, attempts, queued_at"
+        database.execute(f"INSERT INTO messages ({columns}) VALUES (?, ?, ?, ?, ?, ?, ?, ?)", values)
+        database.execute("INSERT INTO alerts VALUES ('one', 'alr-1', 1, 0, NULL, 1)")
+        database.execute("INSERT INTO partitions VALUES (?, ?, 'id', 7)", PLACE)
+    database.close()
+    with Outbox(path) as box:
+        place = box.partitions()[PLACE]
+        assert (place.next_offset, place.again_end) == (7, 0)
+        # What was read before the upgrade is older than it.
+        assert abs(place.logged_at - time.time()) < 600
+        assert box.holding(["alr-1"]) == {"alr-1": {"one": False}}
+        assert take(box).alert == alert()
+    with Outbox(path) as again:
+        assert again.partitions()[PLACE] == place
+
+
+def test_several_processes_may_open_a_new_outbox_at_once(tmp_path: Path) -> None:
+    at_once = threading.Barrier(8)
+    for number in range(5):
+
+        def open_and_close(path: Path = tmp_path / f"{number}.sqlite") -> None:
+            at_once.wait(60)
+            with Outbox(path) as box:
+                box.counts()
+
+        with ThreadPoolExecutor(8) as threads:
+            for result in [threads.submit(open_and_close) for _ in range(8)]:
+                result.result()
 
 
 def test_the_database_of_another_program_is_refused(tmp_path: Path) -> None:

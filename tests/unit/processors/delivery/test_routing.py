@@ -2,16 +2,16 @@
 
 from tests.unit.processors.delivery.examples import alert, channel
 from uncia.events import AlertRaised, AlertState, Severity
+from uncia.processors.delivery.alert_intake import start_offsets
 from uncia.processors.delivery.channels import Channel, route, unknown_names
 from uncia.processors.delivery.outbox import PartitionOffset
-from uncia.processors.delivery.worker import start_offsets
 
 RAISED, UPDATED, WITHDRAWN = AlertState
 PLACE, OTHER = ("camera.alert.raised.v1", 0), ("camera.alert.raised.v1", 1)
 
 
 def names(event: AlertRaised, *channels: Channel, holding: tuple[str, ...] = ()) -> list[str]:
-    return [one.name for one in route(event, {one.name: one for one in channels}, holding)]
+    return [one.name for one in route(event, {one.name: one for one in channels}, dict.fromkeys(holding, False))]
 
 
 def test_a_rule_names_its_channels_and_one_without_them_uses_the_defaults() -> None:
@@ -55,15 +55,30 @@ def test_a_withdrawal_reaches_the_outbox_of_a_channel_that_gets_none_to_cancel_w
     assert names(alert(revision=2, state=WITHDRAWN), one, holding=("one",)) == ["one"]
 
 
+def starts(stored: dict[tuple[str, int], PartitionOffset], end: int, topic_id: str = "id") -> PartitionOffset:
+    return start_offsets(stored, {PLACE[0]: topic_id}, {PLACE: end}, now=900.0)[PLACE]
+
+
 def test_a_new_outbox_begins_at_the_end_of_the_log() -> None:
-    assert start_offsets({}, {PLACE[0]: "id"}, {PLACE: 40}) == {PLACE: PartitionOffset("id", 40)}
+    assert starts({}, 40) == PartitionOffset("id", 40, 900.0)
 
 
-def test_an_outbox_in_use_goes_on_and_reads_new_partitions_and_topics_from_their_beginning() -> None:
-    stored = {PLACE: PartitionOffset("id", 30)}
-    assert start_offsets(stored, {PLACE[0]: "id"}, {PLACE: 40, OTHER: 5}) == {
-        PLACE: PartitionOffset("id", 30),
+def test_an_outbox_in_use_goes_on_and_reads_new_partitions_from_their_beginning() -> None:
+    stored = {PLACE: PartitionOffset("id", 30, 500.0)}
+    assert start_offsets(stored, {PLACE[0]: "id"}, {PLACE: 40, OTHER: 5}, 900.0) == {
+        PLACE: PartitionOffset("id", 30, 500.0),
         OTHER: PartitionOffset("id", 0),
     }
-    assert start_offsets(stored, {PLACE[0]: "new"}, {PLACE: 40}) == {PLACE: PartitionOffset("new", 0)}
-    assert start_offsets(stored, {PLACE[0]: "id"}, {PLACE: 20}) == {PLACE: PartitionOffset("id", 0)}
+
+
+def test_a_log_that_begins_again_is_read_from_its_beginning_with_the_time_of_what_is_old() -> None:
+    stored = {PLACE: PartitionOffset("id", 30, 500.0)}
+    assert starts(stored, 20) == PartitionOffset("id", 0, 500.0, again_end=20, again_before=440.0)
+    assert starts(stored, 40, "new") == PartitionOffset("new", 0, 500.0, again_end=40, again_before=440.0)
+
+
+def test_a_second_loss_while_the_log_is_read_again_makes_nothing_new() -> None:
+    reading = {PLACE: PartitionOffset("id", 5, 100.0, again_end=20, again_before=440.0)}
+    assert starts(reading, 4).again_before == 440.0
+    read = {PLACE: PartitionOffset("id", 25, 600.0, again_end=20, again_before=440.0)}
+    assert starts(read, 4).again_before == 540.0

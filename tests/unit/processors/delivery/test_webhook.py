@@ -56,12 +56,22 @@ def test_only_a_trusted_channel_gets_a_position_and_a_link(tmp_path: Path) -> No
     assert json.loads(located)["data"]["position"]["latitude"] == LATITUDE
 
 
-@pytest.mark.parametrize("status", [301, 307, 400, 401, 404, 410, 422])
+@pytest.mark.parametrize("status", [301, 307, 400, 404, 410, 422])
 def test_an_answer_that_no_further_attempt_can_change_is_final(tmp_path: Path, status: int) -> None:
     answer = Answer(status, {"Location": "http://127.0.0.1:1/"})
     with receiving(answer) as receiver, pytest.raises(RefusedForGood, match=str(status)):
         send(hook(receiver, tmp_path))
     assert len(receiver.requests) == 1
+
+
+@pytest.mark.parametrize("status", [401, 403])
+def test_a_refused_key_waits_for_an_operator(tmp_path: Path, status: int) -> None:
+    with (
+        receiving(Answer(status)) as receiver,
+        pytest.raises(SendFailed, match="the receiver refuses the key") as caught,
+    ):
+        send(hook(receiver, tmp_path))
+    assert (caught.value.busy, caught.value.needs_operator, caught.value.may_have_arrived) == (True, True, False)
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ import pytest
 
 from tests.paths import ROOT
 from tests.unit.processors.delivery.examples import SECRET, TAXA, alert, channel, secret_file
-from uncia.processors.delivery.failures import RefusedForGood
+from uncia.processors.delivery.failures import SendFailed
 from uncia.processors.delivery.message import message_of
 from uncia.processors.delivery.webhook import WebhookSender
 
@@ -30,7 +30,7 @@ def test_the_example_prints_genuine_alerts_alone(tmp_path: Path) -> None:
         WebhookSender(one).send(message, None, False)
         assert program.stdout.readline() == f"raised {message.sentence}\n"
         secret_file(tmp_path, "whsec_" + "A" * 44)
-        with pytest.raises(RefusedForGood, match="401"):
+        with pytest.raises(SendFailed, match="401"):
             WebhookSender(one).send(message, None, False)
     finally:
         program.kill()

@@ -9,6 +9,7 @@ from uncia.camtrap import deployments as module
 from uncia.camtrap.deployments import DeploymentReader, Deployments
 from uncia.errors import DependencyDown
 from uncia.events import DeploymentChanged
+from uncia.kafka import topic_follower
 from uncia.kafka.broker import Message
 from uncia.settings import Settings
 
@@ -104,7 +105,7 @@ def test_a_worker_starts_with_all_deployments_on_the_topic(monkeypatch: pytest.M
         else:
             stop.wait(10)
 
-    monkeypatch.setattr(module, "read_topics", read_topics)
+    monkeypatch.setattr(topic_follower, "read_topics", read_topics)
     reader = DeploymentReader(Settings())
     try:
         deployments = reader.start()
@@ -117,7 +118,7 @@ def test_a_broker_that_does_not_answer_in_time_is_reported(monkeypatch: pytest.M
     def read_topics(*_: Any, **__: Any) -> Any:
         raise DependencyDown("no broker")
 
-    monkeypatch.setattr(module, "read_topics", read_topics)
+    monkeypatch.setattr(topic_follower, "read_topics", read_topics)
     reader = DeploymentReader(Settings())
     with pytest.raises(DependencyDown, match="could not be read"):
         reader.start(timeout_s=0.05)
