@@ -1,9 +1,8 @@
 """`uncia forget`: remove photographs and what was derived from them, for good."""
 
-import difflib
 import getpass
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -13,16 +12,16 @@ from pydantic import SecretStr
 from sqlalchemy import Engine
 
 from uncia.audit import AuditLog, audit_file_of_process
+from uncia.commands.forget_discard import discard_plan
+from uncia.commands.forget_plan import make_plan, search_again
 from uncia.dashboard.catalogue.database import catalogue_url, open_database
-from uncia.dashboard.catalogue.forgetting import Choice, derived_of, known_cameras, photographs_of, still_known
+from uncia.dashboard.catalogue.forgetting import Choice
 from uncia.dashboard.catalogue.schema import check_current
 from uncia.errors import UnciaError
-from uncia.ids import image_id
-from uncia.producers.forget.events import withdrawn_crop, withdrawn_explanation
-from uncia.producers.forget.plan import ForgetPlan, PlannedPhotograph, pending_plans, plans_folder
+from uncia.producers.forget.plan import ForgetPlan, pending_plans, plans_folder
 from uncia.producers.forget.remains import what_remains
 from uncia.producers.forget.removal import StoreRemoval
-from uncia.producers.forget.run import ForgetResult, Forgetting, check_nothing_left
+from uncia.producers.forget.run import ForgetResult, Forgetting, Search, check_nothing_left
 from uncia.settings import Settings, settings, stack_dir
 from uncia.storage.object_store import ObjectStore
 from uncia.storage.process_lock import exclusive
@@ -48,6 +47,9 @@ def forget(
         False, "--expired", help="Photographs that are older than UNCIA_RETENTION_..._DAYS of their category."
     ),
     resume: bool = typer.Option(False, "--resume", help="Only complete what an interrupted run began."),
+    discard: str = typer.Option(
+        None, metavar="PLAN", help="Give up the stored plan of an interrupted run, `fgt-...`, without completing it."
+    ),
     yes: bool = typer.Option(False, "--yes", help="Carry the plan out. Without it, it is only shown."),
     store_keys: Path = typer.Option(
         None, help="File with the store's administrative key. Default: keys/store-admin.json of the stack."
@@ -58,18 +60,26 @@ def forget(
     """Remove photographs, their crops, explanations, predictions and places in bursts. Shows the plan without `--yes`.
 
     Several conditions mean the photographs that fulfil all of them. A run that was interrupted is completed by the next
-    one with `--yes`. docs/people.md says what remains.
+    one with `--yes`, or given up by `--discard`. docs/people.md says what remains.
     """
     config = settings()
+    if discard is not None:
+        if images or camera or since or until or people or expired or resume:
+            raise UnciaError("--discard takes the name of one stored plan, and no photographs: leave them out")
+        discard_plan(config, discard, yes=yes, as_json=as_json)
+        return
     choice = _choice(config, images or [], camera, since, until, people=people, expired=expired, resume=resume)
     say: Callable[[str], None] = (lambda line: None) if as_json else echo
     engine = open_database(catalogue_url(config), read_only=True)
     check_current(engine)
     folder = plans_folder(config)
-    plan = None if choice is None else _plan(engine, config, *choice)
+    plan = None if choice is None else make_plan(engine, *choice, config.person_threshold)
     earlier = [ForgetPlan.load(path) for path in pending_plans(folder)]
     for one in earlier:
-        say(f"interrupted earlier: {one.what}, {len(one.photographs)} photographs; completed first, with --yes")
+        say(
+            f"interrupted earlier: {one.name} of {one.made_at:%Y-%m-%d} ({one.what}), {len(one.photographs)} "
+            f"photographs; --yes completes it first, `uncia forget --discard {one.name} --yes` discards it"
+        )
     if plan is not None:
         _show(plan, say)
     if not yes:
@@ -156,40 +166,6 @@ def _time(text: str | None, option: str, *, end: bool = False) -> datetime | Non
         return moment
 
 
-def _plan(engine: Engine, config: Settings, choice: Choice, what: str) -> ForgetPlan:
-    """What the choice means. Raises `UnciaError` for photographs and cameras that are not in the catalogue."""
-    now = datetime.now(UTC)
-    with engine.begin() as connection:
-        if choice.camera is not None and choice.camera not in (known := known_cameras(connection)):
-            near = difflib.get_close_matches(choice.camera, known, 3)
-            raise UnciaError(
-                f"there is no camera {choice.camera!r}" + (f"; did you mean {' or '.join(near)}?" if near else "")
-            )
-        rows = photographs_of(connection, choice, config.person_threshold)
-        photographs = tuple(_photograph(row) for row in rows)
-        unknown = sorted(set(choice.images) - {one.image_id for one in photographs})
-        if unknown:
-            raise UnciaError(
-                f"the catalogue knows no photograph {', '.join(unknown[:5])} (that is not forgotten, and fulfils the "
-                "other conditions): `uncia bursts explain` names those of a burst"
-            )
-        derived = derived_of(connection, {one.image_id for one in photographs})
-    return ForgetPlan(
-        what=what,
-        made_at=now,
-        photographs=photographs,
-        bursts=tuple(derived.bursts),
-        crops=tuple(withdrawn_crop(row, now) for row in derived.crops),
-        explanations=tuple(withdrawn_explanation(row, now) for row in derived.explanations),
-    )
-
-
-def _photograph(row: Mapping[str, Any]) -> PlannedPhotograph:
-    named = {name: row[name] for name in PlannedPhotograph.model_fields}
-    # One that is not predicted yet has the id that a photograph has whose content could not be read.
-    return PlannedPhotograph(**{**named, "image_id": row["image_id"] or image_id(row["camera"], row["upload_id"])})
-
-
 def _removal(config: Settings, store_keys: Path | None) -> StoreRemoval:
     """The store with its administrative key. Raises `UnciaError`."""
     path = store_keys or stack_dir() / "keys" / "store-admin.json"
@@ -216,17 +192,18 @@ def _carry_out(
     say: Callable[[str], None],
 ) -> dict[str, Any]:
     audit = AuditLog(audit_file_of_process(config.data_dir))
-    path = plan.store(folder)
-    audit.record("forget_begun", getpass.getuser(), plan.what, plan=plan.name, photographs=len(plan.photographs))
 
-    def known() -> list[str]:
-        with engine.begin() as connection:
-            return still_known(connection, plan.images)
+    def begin() -> None:
+        plan.store(folder)
+        audit.record("forget_begun", getpass.getuser(), plan.what, plan=plan.name, photographs=len(plan.photographs))
 
-    result = Forgetting(config, plan, removal, known, wait, say).run()
+    def search(current: ForgetPlan) -> Search:
+        return search_again(engine, current)
+
+    result = Forgetting(config, plan, removal, begin, search, wait, say).run()
     _clear_thumbnails(config)
     check_nothing_left(result)
-    path.unlink(missing_ok=True)
+    plan.path(folder).unlink(missing_ok=True)
     audit.record("forgotten", getpass.getuser(), plan.what, plan=plan.name, photographs=result.photographs)
     _report(result, say)
     return {
@@ -236,6 +213,7 @@ def _carry_out(
         "bursts_revised": result.bursts_revised,
         "bursts_removed": result.bursts_removed,
         "versions_deleted": result.versions_deleted,
+        "kept": result.kept,
     }
 
 
@@ -256,16 +234,29 @@ def _show(plan: ForgetPlan, say: Callable[[str], None]) -> None:
         f"{len(plan.photographs)} photographs of {len({one.camera for one in plan.photographs})} cameras, in "
         f"{len(plan.bursts)} bursts, with {len(plan.crops)} crops and {len(plan.explanations)} explanations"
     )
+    _show_kept([f"{one.image_id}  {one.key}, uploaded {one.uploaded_at:%Y-%m-%d}" for one in plan.kept], say)
+
+
+def _show_kept(kept: list[str], say: Callable[[str], None]) -> None:
+    if not kept:
+        return
+    say(f"not meant, and kept with the bursts, crops and explanations of their photographs: {len(kept)} copies")
+    for line in kept[:_SHOWN]:
+        say(f"  {line}")
+    if len(kept) > _SHOWN:
+        say(f"  ... and {len(kept) - _SHOWN} more")
 
 
 def _numbers(plan: ForgetPlan) -> dict[str, Any]:
     return {
+        "name": plan.name,
         "what": plan.what,
         "images": sorted(plan.images),
         "keys": [one.key for one in plan.photographs],
         "bursts": len(plan.bursts),
         "crops": len(plan.crops),
         "explanations": len(plan.explanations),
+        "kept": [one.key for one in plan.kept],
     }
 
 
@@ -274,4 +265,5 @@ def _report(result: ForgetResult, say: Callable[[str], None]) -> None:
         f"forgotten: {result.photographs} photographs; {result.versions_deleted} versions deleted from the store, "
         f"{result.bursts_revised} bursts revised by this command, {result.bursts_removed} removed"
     )
+    _show_kept(result.kept, say)
     say("searched: the store has no version of them, no burst lists them, and the catalogue only knows that they left")

@@ -13,7 +13,7 @@ from uncia.kafka.broker import Message, read_topics
 from uncia.processors.alerts.grouping import CameraAlerts, apply
 from uncia.processors.alerts.moved import compare_photograph
 from uncia.processors.alerts.rule_index import RuleIndex
-from uncia.processors.alerts.silence import replay_silence, step_of
+from uncia.processors.alerts.silence import is_contact, replay_silence, step_of
 from uncia.settings import Settings
 from uncia.topics import BURST_RESOLVED, DEPLOYMENT_CHANGED, IMAGE_PREDICTED, STATUS_REPORTED
 
@@ -58,8 +58,11 @@ def _silences(rules: RuleIndex, since: datetime, settings: Settings, stop: threa
         if message.topic.endswith(DEPLOYMENT_CHANGED.name):
             deployments.apply(message.key, message.value)
         elif message.key:
-            logged_at = datetime.fromtimestamp(message.timestamp_ms / 1000, UTC)
-            contacts[message.key.decode(errors="replace")].add(step_of(logged_at))
+            step = step_of(datetime.fromtimestamp(message.timestamp_ms / 1000, UTC))
+            known = contacts[message.key.decode(errors="replace")]
+            is_report = message.topic.endswith(STATUS_REPORTED.name)
+            if step not in known and (is_report or is_contact(message.value)):
+                known.add(step)
     now, newest = datetime.now(UTC), dict[str, AlertRaised]()
     for camera in deployments.cameras():
         for alert in replay_silence(camera, sorted(contacts[camera]), deployments, rules, since, now):

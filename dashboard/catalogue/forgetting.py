@@ -1,6 +1,6 @@
 """Which photographs a choice of `uncia forget` means, and what was derived from them, by the catalogue."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -20,7 +20,16 @@ from uncia.dashboard.catalogue.tables import (
 )
 from uncia.events import IMAGE_FORGOTTEN, BurstCategory
 
-__all__ = ["Choice", "Derived", "derived_of", "known_cameras", "photographs_of", "still_known"]
+__all__ = [
+    "Choice",
+    "Derived",
+    "copies_of",
+    "derived_of",
+    "forgotten_among",
+    "known_cameras",
+    "photographs_of",
+    "still_known",
+]
 
 Rows = list[Mapping[Any, Any]]
 _PERSON = BurstCategory.PERSON.value
@@ -59,26 +68,30 @@ def known_cameras(connection: Connection) -> list[str]:
 
 
 def photographs_of(connection: Connection, choice: Choice, threshold: float) -> Rows:
-    """The uploads that a choice means and that are not forgotten yet. `threshold`: score from which a person counts."""
+    """The uploads that a choice means and that are not forgotten yet. `threshold`: score from which a person counts.
+
+    An upload that the catalogue has no prediction of has the id and the time of the photograph in its burst.
+    """
     conditions: list[ColumnElement[bool]] = []
-    # A photograph that is not predicted yet has no capture time, and is in no period.
-    taken = captures.c.captured_at
     if choice.images:
-        conditions.append(captures.c.image_id.in_(choice.images))
+        frames = select(burst_frames.c.upload_id).where(burst_frames.c.image_id.in_(choice.images))
+        conditions.append(_by_frames(captures.c.image_id.in_(choice.images), captures.c.image_id, frames))
     if choice.camera is not None:
         conditions.append(captures.c.camera == choice.camera)
-    if choice.since is not None:
-        conditions.append(taken >= choice.since)
-    if choice.until is not None:
-        conditions.append(taken < choice.until)
+    if choice.since is not None or choice.until is not None:
+        conditions.append(
+            _by_frames(
+                _within(captures.c.captured_at, choice),
+                captures.c.captured_at,
+                select(burst_frames.c.upload_id).where(_within(burst_frames.c.captured_at, choice)),
+            )
+        )
     if not (conditions or choice.people or choice.expired):
         return []
-    found = select(captures).where(
-        or_(captures.c.rejection_reason.is_(None), captures.c.rejection_reason != IMAGE_FORGOTTEN), *conditions
-    )
+    found = _not_forgotten().where(*conditions)
     rows: dict[str, Mapping[Any, Any]] = {}
     if not (choice.people or choice.expired):
-        return _rows(connection, found)
+        return _with_image_ids(connection, _rows(connection, found))
     people = _with_person(connection, threshold)
     if choice.people:
         rows |= {row["upload_id"]: row for row in _in_bursts(connection, found, people)}
@@ -88,8 +101,16 @@ def photographs_of(connection: Connection, choice: Choice, threshold: float) -> 
         old = found.where(captures.c.uploaded_at < before)
         of_category = select(bursts.c.burst_id).where(bursts.c.category == category)
         chosen = people if category == _PERSON else set(connection.execute(of_category).scalars()) - people
-        rows |= {row["upload_id"]: row for row in _in_bursts(connection, old, chosen)}
-    return [rows[name] for name in sorted(rows)]
+        in_chosen = _in_bursts(connection, old, chosen)
+        others = _named_by_others_alone(connection, [row["upload_id"] for row in in_chosen], chosen)
+        rows |= {row["upload_id"]: row for row in in_chosen if row["upload_id"] not in others}
+    return _with_image_ids(connection, [rows[name] for name in sorted(rows)])
+
+
+def copies_of(connection: Connection, images: Iterable[str], uploads: Collection[str]) -> Rows:
+    """Uploads of photographs that are not among `uploads` and not forgotten: the same content under other keys."""
+    found = _among(connection, _not_forgotten(), captures.c.image_id, sorted(set(images)))
+    return sorted((row for row in found if row["upload_id"] not in uploads), key=lambda row: str(row["key"]))
 
 
 def derived_of(connection: Connection, images: Iterable[str]) -> Derived:
@@ -106,15 +127,25 @@ def derived_of(connection: Connection, images: Iterable[str]) -> Derived:
     )
 
 
-def still_known(connection: Connection, images: Iterable[str]) -> list[str]:
-    """What the catalogue still says about photographs, in words; empty: nothing but that they are forgotten."""
+def still_known(
+    connection: Connection, images: Iterable[str], uploads: Iterable[str], copies: Iterable[str] = ()
+) -> list[str]:
+    """What the catalogue still says about photographs, in words; empty: nothing but that they are forgotten.
+
+    `uploads`: all that are forgotten; `copies`: those of them whose content stays under another key.
+    """
     wanted, found = sorted(set(images)), []
-    known = select(captures).where(
-        or_(captures.c.rejection_reason.is_(None), captures.c.rejection_reason != IMAGE_FORGOTTEN)
-    )
-    found += [f"capture {row['upload_id']}" for row in _among(connection, known, captures.c.image_id, wanted)]
+    known = {row["upload_id"] for row in _among(connection, _not_forgotten(), captures.c.image_id, wanted)}
+    known |= {
+        row["upload_id"] for row in _among(connection, _not_forgotten(), captures.c.upload_id, sorted(set(uploads)))
+    }
+    found += [f"capture {name}" for name in sorted(known)]
     frames = select(burst_frames)
     found += [f"frame of {row['burst_id']}" for row in _among(connection, frames, burst_frames.c.image_id, wanted)]
+    found += [
+        f"frame of {row['burst_id']}"
+        for row in _among(connection, frames, burst_frames.c.upload_id, sorted(set(copies)))
+    ]
     shown = select(crops).where(crops.c.withdrawn.is_(None))
     found += [f"crop {row['crop_id']}" for row in _among(connection, shown, crops.c.image_id, wanted)]
     drawn = select(explanations).where(explanations.c.heat_map_key.is_not(None))
@@ -122,6 +153,12 @@ def still_known(connection: Connection, images: Iterable[str]) -> list[str]:
         f"explanation {row['explanation_id']}" for row in _among(connection, drawn, explanations.c.image_id, wanted)
     ]
     return found
+
+
+def forgotten_among(connection: Connection, uploads: Iterable[str]) -> set[str]:
+    """Those of some uploads that are forgotten already."""
+    found = select(captures.c.upload_id).where(captures.c.rejection_reason == IMAGE_FORGOTTEN)
+    return {row["upload_id"] for row in _among(connection, found, captures.c.upload_id, sorted(set(uploads)))}
 
 
 def _with_person(connection: Connection, threshold: float) -> set[str]:
@@ -165,13 +202,49 @@ def _lone_predictions(connection: Connection, threshold: float) -> list[str]:
     return sorted(set(connection.execute(lone).scalars()))
 
 
-def _in_bursts(connection: Connection, found: Select[Any], names: Iterable[str]) -> Iterator[Mapping[Any, Any]]:
+def _not_forgotten() -> Select[Any]:
+    return select(captures).where(
+        or_(captures.c.rejection_reason.is_(None), captures.c.rejection_reason != IMAGE_FORGOTTEN)
+    )
+
+
+def _within(time: ColumnElement[datetime], choice: Choice) -> ColumnElement[bool]:
+    since = [time >= choice.since] if choice.since is not None else []
+    return and_(*since, *([time < choice.until] if choice.until is not None else []))
+
+
+def _by_frames(condition: ColumnElement[bool], column: ColumnElement[Any], frames: Select[Any]) -> ColumnElement[bool]:
+    """A condition on a column of the prediction, or on the frames where there is no prediction."""
+    return or_(condition, and_(column.is_(None), captures.c.upload_id.in_(frames)))
+
+
+def _in_bursts(connection: Connection, found: Select[Any], names: Iterable[str]) -> Rows:
     """Uploads of photographs that these bursts list, copies under other keys included."""
-    listed: set[str] = set()
-    frames = select(burst_frames.c.image_id, burst_frames.c.burst_id)
+    images, uploads = set[str](), set[str]()
+    frames = select(burst_frames.c.image_id, burst_frames.c.upload_id, burst_frames.c.burst_id)
     for row in _among(connection, frames, burst_frames.c.burst_id, sorted(names)):
-        listed.add(row["image_id"])
-    yield from _among(connection, found, captures.c.image_id, sorted(listed))
+        images.add(row["image_id"])
+        uploads.add(row["upload_id"])
+    # One without a prediction has no image id: its frame names it by the upload.
+    rows = {row["upload_id"]: row for row in _among(connection, found, captures.c.image_id, sorted(images))}
+    rows |= {row["upload_id"]: row for row in _among(connection, found, captures.c.upload_id, sorted(uploads))}
+    return list(rows.values())
+
+
+def _named_by_others_alone(connection: Connection, uploads: list[str], names: Collection[str]) -> set[str]:
+    """Those of some uploads whose key is in a burst, and in none of these: the rule of that burst applies to them."""
+    own, others = set[str](), set[str]()
+    frames = select(burst_frames.c.upload_id, burst_frames.c.burst_id)
+    for row in _among(connection, frames, burst_frames.c.upload_id, uploads):
+        (own if row["burst_id"] in names else others).add(row["upload_id"])
+    return others - own
+
+
+def _with_image_ids(connection: Connection, rows: Rows) -> Rows:
+    missing = [row["upload_id"] for row in rows if row["image_id"] is None]
+    frames = select(burst_frames.c.upload_id, burst_frames.c.image_id)
+    known = {row["upload_id"]: row["image_id"] for row in _among(connection, frames, burst_frames.c.upload_id, missing)}
+    return [{**row, "image_id": row["image_id"] or known.get(row["upload_id"])} for row in rows]
 
 
 def _among(

@@ -1,11 +1,10 @@
 """What the public would see of a burst, beside what the team sees."""
 
-from collections.abc import Sequence
-
 from pydantic import BaseModel
 
 from uncia.camtrap.public_view import PublicFacts, Withheld, view_of_facts
-from uncia.dashboard.catalogue.rows import BurstDetail, Observation
+from uncia.camtrap.taxonomy import ROOT
+from uncia.dashboard.catalogue.rows import BurstDetail
 from uncia.dashboard.catalogue.sensitivity import sensitive_taxa
 from uncia.dashboard.web.context import Context
 from uncia.events import BurstCategory, BurstStatus, PublicBurstResolved
@@ -55,20 +54,25 @@ def public_facts_of(detail: BurstDetail) -> PublicFacts | Withheld:
         return Withheld.SUPERSEDED
     if not burst.reviewed and burst.status == BurstStatus.PROVISIONAL.value:
         return Withheld.PROVISIONAL
-    if detail.crops_withheld:
-        return Withheld.PERSON
-    if burst.category != BurstCategory.ANIMAL.value:
-        return Withheld.NO_ANIMAL
     by_models = [one for one in detail.observations if one.source == "model"]
     by_people = [one for one in detail.observations if one.source == "human"]
+    categories = {burst.category, *(one.category for one in by_people)}
+    if detail.crops_withheld or BurstCategory.PERSON.value in categories:
+        return Withheld.PERSON
+    if categories != {BurstCategory.ANIMAL.value}:
+        return Withheld.NO_ANIMAL
     if not burst.reviewed and all(frame.category is None for frame in detail.frames):
         # No detector is installed: only the class of the classifier says that it is an animal.
         return Withheld.NO_ANIMAL
-    certain = [one for one in by_models if one.certain]
-    if burst.reviewed:
-        return PublicFacts(burst.camera, burst.started_at, detail.closed_at, _names(by_people + certain), burst.taxon)
-    names = _names([*by_models[:1], *certain])
-    return PublicFacts(burst.camera, burst.started_at, detail.closed_at, names, burst.taxon if burst.certain else None)
+    seen = [*(by_people if burst.reviewed else by_models[:1]), *(one for one in by_models if one.certain)]
+    return PublicFacts(
+        burst.camera,
+        burst.started_at,
+        detail.closed_at,
+        names=tuple(name for one in seen for name in (one.taxon, one.label)),
+        taxon=burst.taxon if burst.reviewed or burst.certain else None,
+        further=tuple(one.taxon or ROOT for one in by_people[1:]),
+    )
 
 
 def _view(context: Context, facts: PublicFacts | Withheld) -> PublicBurstResolved | Withheld:
@@ -77,7 +81,3 @@ def _view(context: Context, facts: PublicFacts | Withheld) -> PublicBurstResolve
     services = context.services
     around = services.catalogue.deployments_near(facts.camera, facts.started_at)
     return view_of_facts(facts, around, sensitive_taxa(), cell_cameras=services.settings.public_cell_cameras)
-
-
-def _names(seen: Sequence[Observation]) -> tuple[str | None, ...]:
-    return tuple(name for one in seen for name in (one.taxon, one.label))

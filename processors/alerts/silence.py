@@ -1,12 +1,14 @@
 """Cameras from which nothing came for too long. Pure.
 
-1. A **contact** is any message of a camera: a photograph, predicted or rejected, or a status report. Its time is
-   that of the log, in steps of `STEP`; capture times do not count, so that a camera's clock may be wrong.
+1. A **contact** is a message of a camera: a photograph, predicted or rejected, or a status report. Its time is
+   that of the log, in steps of `STEP`; capture times do not count, so that a camera's clock may be wrong. Photographs
+   of the backfill lane are no contact: they were taken long before. Nor is the withdrawal of an upload.
 2. A camera is due when nothing came for the rule's time since its last contact, or since its deployment began. For a
    camera that was never heard the time begins when the worker first expected it.
 3. Silence is judged at ticks (`contact_order`), and only for a camera with a deployment that covers the tick.
 4. One silence is one alert of a rule, whose time is when the camera was due. The next contact withdraws it. A silence
-   that begins within the rule's cooldown updates the alert before.
+   that begins within the rule's cooldown updates the alert before. The next tick withdraws the alerts of a rule that
+   was removed, and of a camera without a deployment.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -14,12 +16,14 @@ from datetime import UTC, datetime, timedelta
 
 from uncia import ids
 from uncia.camtrap.deployments import Deployments
-from uncia.events import AlertCause, AlertRaised, AlertState, DeploymentChanged
+from uncia.errors import PermanentError
+from uncia.events import AlertCause, AlertRaised, AlertState, DeploymentChanged, ImagePredicted, Lane
+from uncia.events.images import WITHDRAWN_REASONS
 from uncia.processors.alerts.grouping import CameraAlerts
 from uncia.processors.alerts.rule_index import RuleIndex
 from uncia.processors.alerts.rules import Rule
 
-__all__ = ["STEP", "hear", "judge", "replay_silence", "step_of"]
+__all__ = ["STEP", "hear", "is_contact", "judge", "open_silences", "replay_silence", "step_of"]
 
 STEP = timedelta(minutes=10)
 """Precision of contacts: a camera's state is written once in so long, and a silence is reported so much later."""
@@ -30,6 +34,16 @@ def step_of(moment: datetime) -> datetime:
     return datetime.fromtimestamp(moment.timestamp() // STEP.total_seconds() * STEP.total_seconds(), UTC)
 
 
+def is_contact(prediction: bytes | None) -> bool:
+    """Whether an encoded prediction shows that its camera works. One of a newer version does: something was sent."""
+    try:
+        event = ImagePredicted.from_bytes(prediction)
+    except PermanentError:
+        return True
+    is_withdrawal = event.rejection is not None and event.rejection.reason in WITHDRAWN_REASONS
+    return event.lane is Lane.LIVE and not is_withdrawal
+
+
 def hear(state: CameraAlerts, logged_at: datetime) -> list[AlertRaised] | None:
     """Record a contact. Returns the alerts that it withdraws, and None where it changes nothing."""
     at = step_of(logged_at)
@@ -38,7 +52,7 @@ def hear(state: CameraAlerts, logged_at: datetime) -> list[AlertRaised] | None:
     since, state.heard = state.heard, at
     return [
         _end(state, alert, f"heard again after a silence since {_text(since or alert.raised_at)}", at)
-        for alert in _open(state)
+        for alert in open_silences(state)
     ]
 
 
@@ -53,7 +67,7 @@ def judge(
     expected = {rule.name: (rule, limit) for rule, limit in _limits(rules, deployment)}
     changed = [
         _end(state, alert, "no longer expected to report", step_of(now))
-        for alert in _open(state)
+        for alert in open_silences(state)
         if alert.rule not in expected
     ]
     if deployment is None or not expected:
@@ -62,7 +76,7 @@ def judge(
         state.heard = step_of(now)
         return changed
     since = max(state.heard, deployment.start)
-    waiting = {alert.rule for alert in _open(state)}
+    waiting = {alert.rule for alert in open_silences(state)}
     for rule, limit in expected.values():
         due = since + limit + STEP
         if due <= now and rule.name not in waiting:
@@ -102,7 +116,8 @@ def _limits(rules: Iterable[Rule], deployment: DeploymentChanged | None) -> Iter
             yield rule, timedelta(seconds=usual)
 
 
-def _open(state: CameraAlerts) -> list[AlertRaised]:
+def open_silences(state: CameraAlerts) -> list[AlertRaised]:
+    """The alerts about silence that are not withdrawn."""
     return [
         alert
         for alert in state.alerts.values()

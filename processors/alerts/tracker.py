@@ -9,7 +9,7 @@ from uncia.processors.alerts.camera_view import SPACING
 from uncia.processors.alerts.grouping import CameraAlerts, apply
 from uncia.processors.alerts.moved import compare_photograph
 from uncia.processors.alerts.rule_index import RuleIndex
-from uncia.processors.alerts.silence import hear, judge, step_of
+from uncia.processors.alerts.silence import hear, judge, open_silences, step_of
 from uncia.processors.alerts.state_store import from_bytes, to_bytes
 
 __all__ = ["AlertTracker", "AlertUpdate"]
@@ -41,6 +41,8 @@ class AlertTracker:
         """The last contacts, so that a photograph rarely needs the state of its camera."""
         self._compared: dict[str, datetime] = {}
         """The capture times of the last photographs that were compared, for the same reason."""
+        self._silent: set[str] | None = None
+        """The cameras with an open alert about silence; None: to be read from the states."""
 
     def add(self, burst: BurstResolved, offset: int, logged_at: float) -> None:
         """Add one verdict, with its offset and time (seconds since 1970) in the log."""
@@ -57,11 +59,17 @@ class AlertTracker:
         self._changed.clear()
         self._heard.clear()
         self._compared.clear()
+        self._silent = None
+
+    def is_news(self, camera: str, logged_at: float) -> bool:
+        """Whether a contact at this time would be later than those that are known, as far as memory says."""
+        before = self._heard.get(camera)
+        return before is None or step_of(datetime.fromtimestamp(logged_at, UTC)) > before
 
     def hear(self, camera: str, logged_at: float) -> None:
         """Add a contact of a camera, with its time (seconds since 1970) in the log."""
         at = datetime.fromtimestamp(logged_at, UTC)
-        if (before := self._heard.get(camera)) is not None and step_of(at) <= before:
+        if not self.is_news(camera, logged_at):
             return
         update = self._changed.get(camera) or AlertUpdate(self._load(camera))
         if (events := hear(update.alerts, at)) is not None:
@@ -99,7 +107,22 @@ class AlertTracker:
     def take_updates(self) -> dict[str, AlertUpdate]:
         """By camera, what changed since the last call."""
         changed, self._changed = self._changed, {}
+        if self._silent is not None:
+            for camera, update in changed.items():
+                (self._silent.add if open_silences(update.alerts) else self._silent.discard)(camera)
         return changed
+
+    def silent_cameras(self) -> set[str]:
+        """The cameras with an open alert about silence, whatever the rules are now."""
+        if self._silent is None:
+            names = (key.decode(errors="replace") for key in self._states)
+            self._silent = {name for name in names if open_silences(self._load(name))}
+        return set(self._silent)
+
+    @property
+    def judges_silence(self) -> bool:
+        """Whether ticks are needed: for a rule, or to withdraw alerts of a rule that was removed."""
+        return bool(self.rules.silence) or self._silent is None or bool(self._silent)
 
     def has_state(self, camera: str) -> bool:
         """Whether a state of the camera is stored."""

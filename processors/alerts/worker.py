@@ -28,6 +28,7 @@ from uncia.kafka.partitioning import partition_of
 from uncia.processors.alerts.contact_order import ContactOrder
 from uncia.processors.alerts.rule_file import read_rules
 from uncia.processors.alerts.rule_index import RuleIndex
+from uncia.processors.alerts.silence import is_contact
 from uncia.processors.alerts.state_store import TABLE
 from uncia.processors.alerts.tracker import AlertTracker, AlertUpdate
 from uncia.processors.faust_runtime.app import WorkerApp, create_app, faust_topic, faust_topics
@@ -75,8 +76,8 @@ class AlertsWorker:
         await process_batches(self._app, stream, BATCH, BATCH_WAIT_S, self._process)
 
     async def send_ticks(self) -> None:
-        """Send a tick to each partition, where a rule is about silence."""
-        if not self._rules.current().silence:
+        """Send a tick to each partition, where a rule is about silence, or an alert of a rule that was."""
+        if not (self._rules.current().silence or self._tracker.judges_silence):
             return
         now = datetime.now(UTC)
         try:
@@ -98,7 +99,7 @@ class AlertsWorker:
             try:
                 if message.topic == self._verdicts and event.value:
                     self._tracker.add(BurstResolved.from_bytes(event.value), message.offset, message.timestamp)
-                elif message.topic == self._ticked and self._tracker.rules.silence:
+                elif message.topic == self._ticked and self._tracker.judges_silence:
                     await self._receive_tick(ClockTicked.from_bytes(event.value), message.partition)
                 elif message.topic in (self._predicted, self._reports):
                     self._hear(message)
@@ -125,10 +126,13 @@ class AlertsWorker:
     def _hear(self, message: Any) -> None:
         # The time of a report is that of its producer, whose clock can be ahead of ours.
         camera, at = (message.key or b"").decode(errors="replace"), min(message.timestamp, time.time())
-        if camera and partition_of(camera, self._partitions) == message.partition:
+        is_own = bool(camera) and partition_of(camera, self._partitions) == message.partition
+        # Decoded only where it counts: once in ten minutes of a camera.
+        is_news = is_own and self._tracker.is_news(camera, at)
+        if is_news and (message.topic != self._predicted or is_contact(message.value)):
             self._tracker.hear(camera, at)
-            if message.topic == self._predicted and self._tracker.rules.moved_at(camera):
-                self._compare(message, camera, at)
+        if is_own and message.topic == self._predicted and self._tracker.rules.moved_at(camera):
+            self._compare(message, camera, at)
         if (now := self._order(message.partition).complete(message.topic, message.offset)) is not None:
             self._judge(message.partition, now)
 
@@ -139,7 +143,7 @@ class AlertsWorker:
                 deployment = self._deployments.at(camera, datetime.fromtimestamp(at, UTC))
                 self._tracker.compare(photograph, deployment, message.offset, at)
         except PermanentError as error:
-            # It is a contact nevertheless, and counts for the ticks.
+            # It counts for the ticks nevertheless.
             log.warning("photograph_invalid", reason=error.reason, topic=message.topic, offset=message.offset)
 
     async def _receive_tick(self, tick: ClockTicked, partition: int) -> None:
@@ -163,7 +167,8 @@ class AlertsWorker:
             self._judge(partition, now)
 
     def _judge(self, partition: int, now: datetime) -> None:
-        for camera in self._deployments.cameras():
+        expected = self._deployments.cameras() if self._tracker.rules.silence else ()
+        for camera in dict.fromkeys((*expected, *sorted(self._tracker.silent_cameras()))):
             if partition_of(camera, self._partitions) == partition:
                 self._tracker.tick(camera, self._deployments.at(camera, now), now)
 

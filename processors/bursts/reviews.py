@@ -6,7 +6,15 @@ review is carried over to later revisions. A burst that has expired is revised f
 
 from datetime import datetime
 
-from uncia.events import BurstResolved, BurstReview, BurstStatus, ObservationReviewed, ReviewDecision
+from uncia.events import (
+    BurstResolved,
+    BurstReview,
+    BurstStatus,
+    FurtherObservation,
+    ObservationReviewed,
+    ReviewDecision,
+)
+from uncia.events.bursts import MAX_FURTHER
 from uncia.processors.bursts.changes import PendingEvent, StateChanges
 from uncia.processors.bursts.lifecycle import BurstLifecycle
 from uncia.processors.bursts.state import CameraState
@@ -79,6 +87,9 @@ def _review_of(event: ObservationReviewed) -> BurstReview | None:
     if event.decision is ReviewDecision.UNDO:
         return None
     main = event.observations[0] if event.observations else None
+    further = dict.fromkeys(
+        FurtherObservation(category=one.category, taxon=one.taxon, label=one.label) for one in event.observations[1:]
+    )
     return BurstReview(
         review_id=event.review_id,
         reviewer=event.reviewer,
@@ -88,6 +99,7 @@ def _review_of(event: ObservationReviewed) -> BurstReview | None:
         label=main.label if main else None,
         rank=main.rank if main else None,
         count=main.count if main else None,
+        further=tuple(further)[:MAX_FURTHER] or None,
         reviewed_at=event.reviewed_at,
     )
 

@@ -14,11 +14,13 @@ Detections of another detector version than the frame's own do not count.
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 from math import exp, log
+from typing import NamedTuple
 
-from uncia.events import FrameSecondLook, SecondLookCompleted
+from uncia.camtrap.hidden_people import keep_persons_first
+from uncia.events import DetectionCategory, FrameSecondLook, SecondLookCompleted
 from uncia.events.base import UtcTime, WireModel
 from uncia.events.values import Box
-from uncia.processors.bursts.frame_record import MAX_BOXES, FrameRecord, StoredBox, stored_boxes
+from uncia.processors.bursts.frame_record import FrameRecord, StoredBox, stored_boxes
 from uncia.processors.bursts.static_objects import intersection_over_union
 
 DISCOUNT = 1.0
@@ -92,7 +94,8 @@ def with_second_look(frame: FrameRecord, look: StoredSecondLook) -> FrameRecord:
 def combine_boxes(first: Sequence[StoredBox], second: Iterable[StoredBox]) -> list[tuple[StoredBox, bool]]:
     """The boxes of a frame after its second look, best first, each with whether only the second look found it.
 
-    No box of the first look is left out; others are added up to `MAX_BOXES`.
+    Boxes of the second look are added up to `STORED_BOXES`. Where there is no room for a person that only they show,
+    the last box of the first look that is no person's is left out; no other one is.
     """
     held, added = list(first), list[StoredBox]()
     for found in second:
@@ -103,11 +106,19 @@ def combine_boxes(first: Sequence[StoredBox], second: Iterable[StoredBox]) -> li
         known = held[place]
         evidence = found.evidence if found.evidence is not None else known.evidence
         held[place] = known._replace(score=max(known.score, _lowered(found.score)), evidence=evidence)
-    added.sort(key=_order)
-    room = max(0, MAX_BOXES - len(held))
-    kept = [(box, False) for box in held] + [(box, True) for box in added[:room]]
+    entries = [_Entry(box, False) for box in held] + [_Entry(box, True) for box in sorted(added, key=_order)]
+    kept = [(entry.box, entry.is_added) for entry in keep_persons_first(entries)]
     kept.sort(key=lambda entry: _order(entry[0]))
     return kept
+
+
+class _Entry(NamedTuple):
+    box: StoredBox
+    is_added: bool
+
+    @property
+    def category(self) -> DetectionCategory:
+        return self.box.category
 
 
 def _place_of(found: StoredBox, boxes: Sequence[StoredBox]) -> int | None:

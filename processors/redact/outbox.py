@@ -4,9 +4,12 @@
    stored draws others, which is no harm: nothing with the earlier ones has left the worker.
 2. Nothing is published before it is due. What changes until then changes what is published, not the due time.
 3. What changes afterwards is published under the same id, after another random delay, so that the time of a correction
-   does not show when a person worked on which burst. A withdrawal alone does not wait: it can be a secret.
+   does not show when a person worked on which burst. A withdrawal alone does not wait: it can be a secret. What
+   follows it waits for a delay of its own, which is drawn when the withdrawal has left.
 4. What is published is computed when it is published, from the deployments and the levels of then: a place that was
    made more secret meanwhile is published accordingly.
+5. A burst whose key was removed (a tombstone) is withdrawn, and then its state is removed with its id. If the same
+   photographs are uploaded again, their burst counts its revisions from one, and is another burst to the public.
 """
 
 from collections.abc import Callable
@@ -15,12 +18,15 @@ from datetime import UTC, datetime, timedelta
 
 from uncia.events import BurstResolved, BurstStatus, PublicBurstResolved
 
-__all__ = ["Entry", "View", "changed", "earliest_due", "is_due", "published", "stripped"]
+__all__ = ["DrawDue", "Entry", "View", "changed", "earliest_due", "ended", "is_due", "published", "stripped"]
 
 _DAY_S = 86_400
 
 View = Callable[[BurstResolved], PublicBurstResolved | None]
 """What the public sees of a verdict now, without an id."""
+
+DrawDue = Callable[[str, float], float]
+"""Draws a due time by the period of an event and the time (seconds since 1970) from which it waits."""
 
 
 @dataclass(frozen=True)
@@ -36,11 +42,23 @@ class Entry:
     """When the public is to see the verdict; None: it does already."""
     published: PublicBurstResolved | None = None
     """What it sees; None: nothing."""
+    withdrawal: bool = False
+    """What is due is the withdrawal of what it sees, whatever the verdict is by then."""
+    ended: bool = False
+    """The burst was removed: this state goes when the withdrawal has left."""
 
     def event(self, view: View) -> PublicBurstResolved | None:
         """What the public is to see."""
         seen = view(self.burst)
         return seen and seen.model_copy(update={"public_id": self.public_id})
+
+    def due_event(self, view: View) -> PublicBurstResolved | None:
+        """What is to be published when it is due; None: the withdrawal, or nothing."""
+        return None if self.withdrawal else self.event(view)
+
+    def may_be_public(self, now: float) -> bool:
+        """Whether the public may see something of it: an event may have left although its state was not stored."""
+        return self.withdrawal or self.published is not None or is_due(self, now)
 
 
 def changed(
@@ -48,34 +66,57 @@ def changed(
     burst: BurstResolved,
     partition: int,
     logged_at: float,
+    now: float,
     view: View,
     draw_id: Callable[[], str],
-    draw_due: Callable[[str, float], float],
+    draw_due: DrawDue,
 ) -> Entry | None:
-    """The state after one verdict that was logged at `logged_at`; the same object where nothing changes.
+    """The state after one verdict that was logged at `logged_at` and is read `now`; the same object if nothing changes.
 
-    `draw_due`: draws the due time by the period of the event and the time of the log. It and `draw_id` are called only
-    where the result is used. Returns None for a burst that the public never sees anything of.
+    `draw_id` and `draw_due` are called only where the result is used. Returns None for a burst that the public never
+    sees anything of.
     """
-    if entry is not None and burst.revision <= entry.burst.revision:
-        return entry
-    if burst.status is BurstStatus.PROVISIONAL and burst.review is None and entry is not None:
-        # A final verdict follows; until then the earlier one is the better one.
-        return entry
+    if entry is not None and not entry.ended:
+        if burst.revision <= entry.burst.revision:
+            return entry
+        if burst.status is BurstStatus.PROVISIONAL and burst.review is None:
+            # A final verdict follows; until then the earlier one is the better one.
+            return entry
     seen = view(burst)
     if entry is None:
         if seen is None:
             return None
         return Entry(draw_id(), partition, stripped(burst), draw_due(seen.period, logged_at))
-    after = replace(entry, burst=stripped(burst), partition=partition)
+    after = replace(entry, burst=stripped(burst), partition=partition, ended=False)
     wanted = after.event(view)
+    if entry.withdrawal:
+        return after
     if wanted is None:
-        return replace(after, due=None if entry.published is None else logged_at)
-    if wanted == entry.published:
+        return _withdrawn(after, logged_at) if entry.may_be_public(now) else replace(after, due=None)
+    if is_due(entry, now):
+        # Its event may have left although its state was not stored: what differs from it is a correction.
+        pending = entry.event(view)
+        if pending == wanted:
+            return after
+        if pending is None:
+            return _withdrawn(after, logged_at)
+        after = replace(after, published=pending, due=None)
+    if wanted == after.published:
         return replace(after, due=None)
-    if entry.due is not None:
+    if after.due is not None:
         return after
     return replace(after, due=draw_due(wanted.period, logged_at))
+
+
+def ended(entry: Entry | None, logged_at: float, now: float) -> Entry | None:
+    """The state after a tombstone that was logged at `logged_at` and is read `now`; None: it is removed."""
+    if entry is None or entry.ended:
+        return entry
+    return replace(_withdrawn(entry, logged_at), ended=True) if entry.may_be_public(now) else None
+
+
+def _withdrawn(entry: Entry, logged_at: float) -> Entry:
+    return replace(entry, due=logged_at, withdrawal=True)
 
 
 def earliest_due(period: str, logged_at: float) -> float:
@@ -97,9 +138,18 @@ def is_due(entry: Entry, now: float) -> bool:
     return entry.due is not None and entry.due <= now
 
 
-def published(entry: Entry, event: PublicBurstResolved | None) -> Entry:
-    """The state after an event was published, or after its withdrawal (None), unless a later verdict is pending."""
-    return replace(entry, published=event, due=None)
+def published(
+    entry: Entry, event: PublicBurstResolved | None, now: float, view: View, draw_due: DrawDue
+) -> Entry | None:
+    """The state after an event was published, or a withdrawal (None); None: it is removed.
+
+    A verdict that arrived after the one that was withdrawn is published after another delay.
+    """
+    if entry.ended:
+        return None
+    after = replace(entry, published=event, due=None, withdrawal=False)
+    wanted = after.event(view) if entry.withdrawal else None
+    return after if wanted is None else replace(after, due=draw_due(wanted.period, now))
 
 
 def stripped(burst: BurstResolved) -> BurstResolved:

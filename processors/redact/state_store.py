@@ -25,6 +25,8 @@ class _Stored(BaseModel):
     burst: BurstResolved
     due: float | None = None
     published: PublicBurstResolved | None = None
+    withdrawal: bool = False
+    ended: bool = False
 
 
 def to_bytes(entry: Entry) -> bytes:
@@ -35,6 +37,8 @@ def to_bytes(entry: Entry) -> bytes:
         burst=entry.burst,
         due=entry.due,
         published=entry.published,
+        withdrawal=entry.withdrawal,
+        ended=entry.ended,
     )
     return pack_state(_VERSION, stored.model_dump_json(exclude_none=True).encode())
 
@@ -46,4 +50,12 @@ def from_bytes(burst_id: str, raw: bytes) -> Entry | None:
     except (zlib.error, ValidationError) as error:
         log.error("public_state_damaged", burst_id=burst_id, error=type(error).__name__)
         return None
-    return Entry(stored.public_id, stored.partition, stored.burst, stored.due, stored.published)
+    return Entry(
+        stored.public_id,
+        stored.partition,
+        stored.burst,
+        stored.due,
+        stored.published,
+        stored.withdrawal,
+        stored.ended,
+    )

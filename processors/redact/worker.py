@@ -2,7 +2,8 @@
 
 For each batch the states are written and confirmed, then the batch is acknowledged. A timer publishes what is due, in a
 random order, and writes each state after its event was confirmed. A crash in between publishes the same event a second
-time, under the same id, on a compacted topic.
+time, under the same id, on a compacted topic. The publication ends with the assignment of its partitions: another
+worker may know a later verdict.
 """
 
 import asyncio
@@ -10,6 +11,7 @@ import random
 import secrets
 import time
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import faust
 import structlog
@@ -25,7 +27,7 @@ from uncia.processors.faust_runtime.batches import process_batches
 from uncia.processors.faust_runtime.delivery import send
 from uncia.processors.faust_runtime.lease import Lease
 from uncia.processors.faust_runtime.state_table import StateTable
-from uncia.processors.redact.outbox import Entry, changed, earliest_due, is_due, published
+from uncia.processors.redact.outbox import Entry, changed, earliest_due, ended, is_due, published
 from uncia.processors.redact.state_store import TABLE, from_bytes, to_bytes
 from uncia.settings import Settings
 from uncia.topics import BURST_RESOLVED, PUBLIC_BURST_RESOLVED
@@ -67,22 +69,40 @@ class RedactWorker:
         self._random = random.SystemRandom()
         # A verdict that arrives while its burst is being published must not be overwritten by the older state.
         self._writing = asyncio.Lock()
+        self._publishing: asyncio.Task[None] | None = None
+        app.on_partitions_revoked.connect(self._stop_publishing, weak=False)
 
     async def run(self, stream: faust.StreamT[bytes]) -> None:
         """Process the stream; the agent of the app."""
         await process_batches(self._app, stream, BATCH, BATCH_WAIT_S, self._process)
 
     async def publish_due(self) -> None:
-        """Publish everything that is due, in a random order."""
+        """Publish everything that is due, in a random order; ends early when partitions are revoked."""
         if not self._is_ready():
             return
-        now = self._clock()
-        if self._generation != self._app.consumer_generation_id:
+        # A send is repeated without limit while Kafka is down: only a cancellation ends it.
+        self._publishing = task = asyncio.create_task(self._publish_all())
+        try:
+            await asyncio.wait({task})
+        finally:
+            task.cancel()
+        if not task.cancelled():
+            task.result()
+
+    async def _stop_publishing(self, *_: Any, **__: Any) -> None:
+        if self._publishing is not None:
+            self._publishing.cancel()
+
+    async def _publish_all(self) -> None:
+        now, generation = self._clock(), self._app.consumer_generation_id
+        if self._generation != generation:
             await self._index()
         due = [key for key, at in self._due.items() if at <= now]
         self._random.shuffle(due)
         for key in due:
             async with self._writing:
+                if not self._is_ready() or self._app.consumer_generation_id != generation:
+                    return
                 await self._publish(key, now)
 
     def _is_ready(self) -> bool:
@@ -105,57 +125,66 @@ class RedactWorker:
                     await asyncio.sleep(0)
             self._generation = generation
 
-    def _note(self, key: bytes, entry: Entry) -> None:
-        if entry.due is None:
+    def _note(self, key: bytes, entry: Entry | None) -> None:
+        if entry is None or entry.due is None:
             self._due.pop(key, None)
         else:
             self._due[key] = entry.due
 
-    async def _write(self, key: bytes, entry: Entry) -> None:
-        await self._table.write(entry.partition, key, to_bytes(entry))
+    async def _write(self, key: bytes, partition: int, entry: Entry | None) -> None:
+        await self._table.write(partition, key, None if entry is None else to_bytes(entry))
         self._note(key, entry)
 
     async def _publish(self, key: bytes, now: float) -> None:
         entry = self._load(key)
         if entry is None or not is_due(entry, now):
-            self._due.pop(key, None) if entry is None else self._note(key, entry)
+            self._note(key, entry)
             return
-        event = entry.event(self._view)
-        if event != entry.published:
+        event = entry.due_event(self._view)
+        if entry.withdrawal or event != entry.published:
             # The day, not the second: several events have it.
             stamp = now - now % _DAY_S
             value = event.to_bytes() if event else None
             await send(self._public, key=entry.public_id.encode(), value=value, partition=PARTITION, timestamp=stamp)
-        await self._write(key, published(entry, event))
+        await self._write(key, entry.partition, published(entry, event, now, self._view, self._draw_due))
 
     async def _process(self, events: Sequence[faust.Event]) -> None:
         async with self._writing:
             before: dict[bytes, Entry | None] = {}
-            after: dict[bytes, Entry] = {}
+            after: dict[bytes, tuple[int, Entry | None]] = {}
             for event in events:
-                if not event.value:
-                    continue
                 try:
-                    burst = BurstResolved.from_bytes(event.value)
+                    burst = BurstResolved.from_bytes(event.value) if event.value else None
                 except PermanentError as error:
                     # Only Uncia writes this topic; what a newer version writes is none of this worker's business.
                     log.warning("verdict_invalid", reason=error.reason, offset=event.message.offset)
                     continue
-                key = burst.burst_id.encode()
+                key = burst.burst_id.encode() if burst else event.message.key or b""
                 if key not in before:
                     before[key] = self._load(key)
-                state = changed(
-                    after.get(key) or before[key],
-                    burst,
-                    event.message.partition,
-                    event.message.timestamp,
-                    self._view,
-                    lambda: secrets.token_hex(16),
-                    self._draw_due,
-                )
-                if state is not None and state is not before[key]:
-                    after[key] = state
-            await asyncio.gather(*(self._write(key, entry) for key, entry in after.items()))
+                _, known = after.get(key) or (0, before[key])
+                after[key] = (event.message.partition, self._after(known, burst, event.message))
+            writes = (
+                self._write(key, partition, entry)
+                for key, (partition, entry) in after.items()
+                if entry is not before[key]
+            )
+            await asyncio.gather(*writes)
+
+    def _after(self, entry: Entry | None, burst: BurstResolved | None, message: Any) -> Entry | None:
+        now = self._clock()
+        if burst is None:
+            return ended(entry, message.timestamp, now)
+        return changed(
+            entry,
+            burst,
+            message.partition,
+            message.timestamp,
+            now,
+            self._view,
+            lambda: secrets.token_hex(16),
+            self._draw_due,
+        )
 
     def _view(self, burst: BurstResolved) -> PublicBurstResolved | None:
         return public_view(burst, self._deployments, self._taxa, cell_cameras=self._settings.public_cell_cameras)

@@ -7,10 +7,12 @@ of the photograph, and `uncia reconcile` no longer expects it. Bursts that the w
 
 from collections.abc import Collection, Iterable, Mapping
 from datetime import UTC, datetime
+from types import MappingProxyType
 from typing import Any
 
 from uncia.events import (
     IMAGE_FORGOTTEN,
+    BurstFrame,
     BurstResolved,
     BurstStatus,
     Capture,
@@ -71,19 +73,30 @@ def withdrawn_crop(row: Mapping[str, Any], at: datetime) -> CropPublished:
     )
 
 
-def lists_any(burst: BurstResolved, images: Collection[str]) -> bool:
-    """Whether the event lists one of these photographs."""
-    return any(frame.image_id in images for frame in burst.frames)
+Copies = Mapping[str, PlannedPhotograph]
+"""By the id of an upload that goes, the upload that stays of the same content."""
 
 
-def without_images(burst: BurstResolved, images: Collection[str]) -> BurstResolved:
+def lists_any(burst: BurstResolved, images: Collection[str], copies: Copies = MappingProxyType({})) -> bool:
+    """Whether the event lists one of these photographs, or one by the key of an upload that goes."""
+    return any(frame.image_id in images or frame.upload_id in copies for frame in burst.frames)
+
+
+def without_images(
+    burst: BurstResolved, images: Collection[str], copies: Copies = MappingProxyType({})
+) -> BurstResolved:
     """The next revision of a burst, without these photographs; superseded where none is left.
 
-    Verdict and scores stay as they were: they are not computed again for photographs of long ago. A best crop of a
-    photograph that leaves goes with it.
+    A frame whose content stays under another key names that upload. Verdict and scores stay as they were: they are not
+    computed again for photographs of long ago. A best crop of a photograph that leaves goes with it.
     """
-    kept = tuple(frame for frame in burst.frames if frame.image_id not in images)
-    changes = (f"{len(burst.frames) - len(kept)} photographs forgotten",)
+    kept = tuple(_by_copy(frame, copies) for frame in burst.frames if frame.image_id not in images)
+    moved = sum(frame.upload_id in copies for frame in burst.frames)
+    gone = len(burst.frames) - len(kept)
+    changes = (
+        *([f"{gone} photographs forgotten"] if gone else ()),
+        *([f"{moved} photographs forgotten under one of their keys"] if moved else ()),
+    )
     if not kept and not burst.frames_left_out:
         # As the bursts worker ends a burst whose photographs moved away: no verdict, no successor.
         return BurstResolved(
@@ -108,6 +121,19 @@ def without_images(burst: BurstResolved, images: Collection[str]) -> BurstResolv
             "unreadable": sum(frame.rejection is not None for frame in kept),
             "best_crop": None if crop is not None and crop.image_id in images else crop,
             "changes": changes,
+        }
+    )
+
+
+def _by_copy(frame: BurstFrame, copies: Copies) -> BurstFrame:
+    if (copy := copies.get(frame.upload_id)) is None:
+        return frame
+    return frame.model_copy(
+        update={
+            "upload_id": copy.upload_id,
+            "bucket": copy.bucket,
+            "key": copy.key,
+            "uploaded_at": copy.uploaded_at,
         }
     )
 

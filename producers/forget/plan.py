@@ -50,6 +50,8 @@ class ForgetPlan(BaseModel):
     """Their withdrawals."""
     explanations: tuple[ImageExplained, ...] = ()
     """Their withdrawals."""
+    kept: tuple[PlannedPhotograph, ...] = ()
+    """Uploads of the same contents under other keys, which stay."""
 
     @property
     def name(self) -> str:
@@ -58,13 +60,47 @@ class ForgetPlan(BaseModel):
 
     @property
     def images(self) -> frozenset[str]:
-        """The ids of the photographs."""
-        return frozenset(one.image_id for one in self.photographs)
+        """The ids of the photographs of which no key stays."""
+        return frozenset(one.image_id for one in self.photographs) - {one.image_id for one in self.kept}
+
+    @property
+    def uploads(self) -> frozenset[str]:
+        """The ids of all uploads that go."""
+        return frozenset(one.upload_id for one in self.photographs)
+
+    @property
+    def copies(self) -> dict[str, PlannedPhotograph]:
+        """By the id of an upload that goes, the upload that stays of the same content."""
+        kept = {one.image_id: one for one in self.kept}
+        return {one.upload_id: kept[one.image_id] for one in self.photographs if one.image_id in kept}
+
+    def renewed(
+        self,
+        kept: Iterable[PlannedPhotograph],
+        bursts: Iterable[tuple[str, str]],
+        crops: Iterable[CropPublished],
+        explanations: Iterable[ImageExplained],
+    ) -> Self:
+        """The plan with what a later search has found. Nothing derived from a content that stays is in it."""
+        plan = self.model_copy(update={"kept": tuple(kept)})
+        all_crops = {one.crop_id: one for one in (*crops, *self.crops) if one.image_id in plan.images}
+        drawn = {one.explanation_id: one for one in (*explanations, *self.explanations) if one.image_id in plan.images}
+        return plan.model_copy(
+            update={
+                "bursts": tuple(sorted({*self.bursts, *bursts})),
+                "crops": tuple(all_crops.values()),
+                "explanations": tuple(drawn.values()),
+            }
+        )
+
+    def path(self, folder: Path) -> Path:
+        """Where it is stored."""
+        return folder / f"{self.name}.json"
 
     def store(self, folder: Path) -> Path:
         """Write it durably, for the owner alone. Returns its path."""
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        path = folder / f"{self.name}.json"
+        path = self.path(folder)
         write_durably(path, self.model_dump_json() + "\n", mode=0o600)
         return path
 

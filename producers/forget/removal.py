@@ -1,6 +1,6 @@
 """Removes every version of photographs, crops and explanations from the object store, and finds what is left."""
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 
 from uncia import ids
@@ -30,7 +30,7 @@ class StoreRemoval:
         for photograph in plan.photographs:
             deleted += self._remove_photograph(photograph)
         for key in self._derived_keys(plan, ended_bursts):
-            for found in list(self.store.history(self.bucket, key)):
+            for found in _deletion_order(self.store.history(self.bucket, key)):
                 self.store.delete_version(self.bucket, found)
                 deleted += 1
         return deleted
@@ -52,13 +52,12 @@ class StoreRemoval:
         contents = [version for version in versions if not version.is_marker]
         own = [version for version in contents if self._is_of(photograph, version)]
         others = [version for version in contents if version not in own]
-        was_current = bool(own) and contents[0] in own
-        gone = own if others else versions
+        if others and versions[0] in own and others[0].object.version_id:
+            # What it had replaced must not appear as a new photograph: the delete marker comes first, and stays.
+            self.store.delete(photograph.bucket, photograph.key)
+        gone = _deletion_order(own if others else versions)
         for version in gone:
             self.store.delete_version(photograph.bucket, version)
-        if others and was_current and others[0].object.version_id:
-            # What it had replaced must not appear as a new photograph.
-            self.store.delete(photograph.bucket, photograph.key)
         return len(gone)
 
     def _versions(self, photograph: PlannedPhotograph) -> list[StoredVersion]:
@@ -85,10 +84,21 @@ class StoreRemoval:
         """Prefixes of which everything is of the plan's photographs."""
         for crop in plan.crops:
             yield crop.key
-        for camera, image_id in sorted({(one.camera, one.image_id) for one in plan.photographs}):
+        gone = plan.images
+        for camera, image_id in sorted(
+            {(one.camera, one.image_id) for one in plan.photographs if one.image_id in gone}
+        ):
             yield f"{EXPLANATIONS_PREFIX}{camera}/{ids.explanation_prefix(image_id)}"
         for camera, burst_id in sorted(ended_bursts):
             yield f"{CROPS_PREFIX}{camera}/{burst_id}.json"
+
+
+def _deletion_order(versions: Iterable[StoredVersion]) -> list[StoredVersion]:
+    """Contents from the oldest to the newest, then the delete markers.
+
+    A version is shown when all newer ones are gone: in another order a kill would show a deleted photograph.
+    """
+    return sorted(versions, key=lambda version: (version.is_marker, version.object.modified))
 
 
 def _described(version: StoredVersion) -> str:

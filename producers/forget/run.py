@@ -1,10 +1,13 @@
 """Carries out a plan, step by step. Each step may be repeated, and a killed run is resumed by running the plan again.
 
+0. The command waits until the workers have read what is there; until then nothing is begun and nothing is stored.
 1. The rejections of the uploads, and the withdrawals of crops and explanations, are published.
 2. When the workers have read them, bursts that still list a photograph are revised: those that the bursts worker holds
    no more. Bursts without a photograph left are removed by a tombstone.
 3. When the workers have read that, too, every version of the objects is deleted: no worker can store a crop again.
-4. Store and topics are searched for what is left.
+4. Store, topics and catalogue are searched for what is left.
+
+Crops and explanations are searched again before each step: the workers make some of photographs that are still there.
 """
 
 import time
@@ -15,7 +18,7 @@ from datetime import UTC, datetime
 from kafka.errors import KafkaError
 
 from uncia.errors import DependencyDown, PermanentError, UnciaError
-from uncia.events import BurstResolved
+from uncia.events import BurstResolved, CropPublished, ImageExplained
 from uncia.kafka.broker import CameraProducer, read_topics
 from uncia.kafka.stream_status import StreamStatus, stream_status
 from uncia.producers.forget.events import forgotten_prediction, lists_any, removable_bursts, without_images
@@ -24,7 +27,7 @@ from uncia.producers.forget.removal import StoreRemoval
 from uncia.settings import Settings
 from uncia.topics import BURST_RESOLVED, CROP_PUBLISHED, IMAGE_EXPLAINED, IMAGE_PREDICTED, Topic
 
-__all__ = ["ForgetResult", "Forgetting", "newest_bursts", "not_settled"]
+__all__ = ["ForgetResult", "Forgetting", "Search", "check_nothing_left", "newest_bursts", "not_settled"]
 
 _CHUNK = 500
 _BEFORE = ("intake", "predict", "predict-backfill")
@@ -34,8 +37,24 @@ _FOLLOWERS = ("bursts", "crops", "explain", "catalogue")
 """The parts that must have read the events before the next step."""
 
 _POLL_S = 1.0
+_MOST_SEARCHES = 5
+"""Of what is made while the command runs; what is left then is named at the end."""
 
 Messages = Iterable[tuple[Topic, str, bytes, bytes | None]]
+
+
+@dataclass(frozen=True)
+class Search:
+    """What the catalogue knows about a plan's photographs now."""
+
+    plan: ForgetPlan
+    """With everything that was found, withdrawn or not."""
+    crops: tuple[CropPublished, ...] = ()
+    """The withdrawals of those that are still shown."""
+    explanations: tuple[ImageExplained, ...] = ()
+    """Likewise."""
+    still_known: list[str] = field(default_factory=list)
+    """What it still says, in words."""
 
 
 @dataclass(frozen=True)
@@ -49,6 +68,8 @@ class ForgetResult:
     left_in_store: list[str] = field(default_factory=list)
     left_on_topics: list[str] = field(default_factory=list)
     left_in_catalogue: list[str] = field(default_factory=list)
+    kept: list[str] = field(default_factory=list)
+    """Keys under which the same content stays."""
 
     @property
     def complete(self) -> bool:
@@ -63,52 +84,64 @@ class Forgetting:
     settings: Settings
     plan: ForgetPlan
     removal: StoreRemoval
-    still_known: Callable[[], list[str]]
-    """What the catalogue still says about the photographs."""
+    begin: Callable[[], None]
+    """Stores the plan; called before the first message."""
+    search: Callable[[ForgetPlan], Search]
+    """Searches the catalogue again."""
     wait_s: float
     progress: Callable[[str], None]
     read_status: Callable[[Settings], StreamStatus] = stream_status
 
     def run(self) -> ForgetResult:
         """All steps. Raises `DependencyDown` when the workers do not follow within `wait_s`: run it again."""
-        self._wait(_BEFORE)
+        self._wait(_BEFORE, then="nothing was begun, run it again")
+        self.begin()
+        plan = self.search(self.plan).plan
         self.progress("publishing that the photographs are forgotten")
-        self._send(self._first_messages())
+        self._send(_rejections(plan))
+        self._send(_withdrawals(plan.crops, plan.explanations))
         self._wait()
+        plan = self._withdraw_late(plan)
         self.progress("revising the bursts that list them")
-        revised, ended = self._revise_bursts()
+        revised, ended = self._revise_bursts(plan)
         self._wait()
+        plan = self._withdraw_late(plan)
         self.progress("deleting all versions from the store")
-        deleted = self.removal.remove(self.plan, ended)
+        deleted = self.removal.remove(plan, ended)
         self.progress("searching for what is left")
+        found = self.search(plan)
+        newest = newest_bursts(self.settings)
         return ForgetResult(
-            len(self.plan.photographs),
+            len(plan.photographs),
             revised,
             len(ended),
             deleted,
-            self.removal.left(self.plan),
-            [name for name, burst in newest_bursts(self.settings).items() if lists_any(burst, self.plan.images)],
-            self.still_known(),
+            self.removal.left(found.plan),
+            [name for name, burst in newest.items() if lists_any(burst, found.plan.images, found.plan.copies)],
+            found.still_known,
+            [one.key for one in found.plan.kept],
         )
 
-    def _first_messages(self) -> Messages:
-        now = datetime.now(UTC)
-        for photograph in self.plan.photographs:
-            value = forgotten_prediction(photograph, now).to_bytes()
-            yield IMAGE_PREDICTED, photograph.camera, photograph.camera.encode(), value
-        for crop in self.plan.crops:
-            yield CROP_PUBLISHED, crop.camera, crop.camera.encode(), crop.to_bytes()
-        for explanation in self.plan.explanations:
-            yield IMAGE_EXPLAINED, explanation.camera, explanation.camera.encode(), explanation.to_bytes()
+    def _withdraw_late(self, plan: ForgetPlan) -> ForgetPlan:
+        """Withdraw what was made since the last search. Returns the plan with it."""
+        for _ in range(_MOST_SEARCHES):
+            found = self.search(plan)
+            plan = found.plan
+            if not found.crops and not found.explanations:
+                break
+            self.progress(f"withdrawing {len(found.crops)} crops and {len(found.explanations)} explanations made since")
+            self._send(_withdrawals(found.crops, found.explanations))
+            self._wait()
+        return plan
 
-    def _revise_bursts(self) -> tuple[int, set[tuple[str, str]]]:
+    def _revise_bursts(self, plan: ForgetPlan) -> tuple[int, set[tuple[str, str]]]:
         """Returns how many bursts were revised, and camera and id of those that were removed."""
         newest = newest_bursts(self.settings)
         messages: list[tuple[Topic, str, bytes, bytes | None]] = []
-        planned = {burst_id: camera for camera, burst_id in self.plan.bursts}
+        planned = {burst_id: camera for camera, burst_id in plan.bursts}
         for burst_id, burst in newest.items():
-            if lists_any(burst, self.plan.images):
-                newest[burst_id] = event = without_images(burst, self.plan.images)
+            if lists_any(burst, plan.images, plan.copies):
+                newest[burst_id] = event = without_images(burst, plan.images, plan.copies)
                 messages.append((BURST_RESOLVED, event.camera, burst_id.encode(), event.to_bytes()))
                 planned[burst_id] = event.camera
         revised = len(messages)
@@ -136,14 +169,26 @@ class Forgetting:
         finally:
             producer.close()
 
-    def _wait(self, parts: Sequence[str] = _FOLLOWERS) -> None:
+    def _wait(self, parts: Sequence[str] = _FOLLOWERS, then: str = "`uncia forget --resume --yes` continues") -> None:
         deadline = time.monotonic() + self.wait_s
         while behind := not_settled(self.read_status(self.settings), parts):
             if time.monotonic() > deadline:
-                raise DependencyDown(
-                    f"not complete: after {self.wait_s:.0f} s {behind}; `uncia forget --resume --yes` continues"
-                )
+                raise DependencyDown(f"not complete: after {self.wait_s:.0f} s {behind}; {then}")
             time.sleep(_POLL_S)
+
+
+def _rejections(plan: ForgetPlan) -> Messages:
+    now = datetime.now(UTC)
+    for photograph in plan.photographs:
+        value = forgotten_prediction(photograph, now).to_bytes()
+        yield IMAGE_PREDICTED, photograph.camera, photograph.camera.encode(), value
+
+
+def _withdrawals(crops: Iterable[CropPublished], explanations: Iterable[ImageExplained]) -> Messages:
+    for crop in crops:
+        yield CROP_PUBLISHED, crop.camera, crop.camera.encode(), crop.to_bytes()
+    for explanation in explanations:
+        yield IMAGE_EXPLAINED, explanation.camera, explanation.camera.encode(), explanation.to_bytes()
 
 
 def not_settled(status: StreamStatus, parts: Sequence[str] = _FOLLOWERS) -> str:

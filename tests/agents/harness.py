@@ -140,14 +140,14 @@ class RunningWorker:
     """A worker between its first assignment and its end."""
 
     def __init__(self, app: faust.App) -> None:
-        self._app = app
+        self.app = app
 
     async def wait_until(self, condition: Callable[[], T], what: str) -> T:
         """The condition's value as soon as it is true. Fails the test after `LIMIT_S`, and when the worker crashes."""
         deadline = time.monotonic() + LIMIT_S
         while not (value := await asyncio.to_thread(condition)):
-            if self._app.crashed:
-                raise AssertionError("the worker crashed") from self._app.crash_reason
+            if self.app.crashed:
+                raise AssertionError("the worker crashed") from self.app.crash_reason
             assert time.monotonic() < deadline, f"not within {LIMIT_S:g} s: {what}"
             await asyncio.sleep(0.02)
         return value

@@ -19,7 +19,7 @@ _MARK = re.compile(r'"level": "(warning|error|critical)"|WARN|ERROR|FATAL|Traceb
 
 
 def describe_stack(stack: Stack) -> str:
-    """One line for each part that is not healthy, the free space of its disk, and the last warnings and errors of every part's log."""
+    """One line for each part that is not healthy, the free space, and the last warnings and errors of every log."""
     try:
         parts = [f"{part.name}: {part.state}, {part.detail}" for part in stack.status() if not part.healthy]
     except (UnciaError, OSError) as error:

@@ -9,9 +9,10 @@ A review adds to this and takes nothing away: an error leaves an animal blurred,
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from typing import Protocol, TypeVar
 
 from uncia.events.bursts import BurstCategory, BurstFrame, BurstResolved
-from uncia.events.detections import Detection, DetectionCategory
+from uncia.events.detections import DetectionCategory
 from uncia.events.values import Box
 
 __all__ = [
@@ -57,11 +58,19 @@ class BurstEvidence:
         return self.says_person or any(found.score >= threshold and not found.static for found in self.boxes)
 
 
+class _HasCategory(Protocol):
+    @property
+    def category(self) -> DetectionCategory: ...
+
+
+Categorised = TypeVar("Categorised", bound=_HasCategory)
+"""A detection, as an event or a state has it."""
+
 STORED_BOXES = 10
 """Boxes of a photograph that events and states keep, those of persons before others."""
 
 
-def keep_persons_first(found: Sequence[Detection]) -> list[Detection]:
+def keep_persons_first(found: Sequence[Categorised]) -> list[Categorised]:
     """At most `STORED_BOXES` of some detections, in their order: those of persons, then the first of the others.
 
     A person among many animals must not be left out: the box hides the person from those who need not see people.
@@ -101,11 +110,11 @@ def hidden_people(image_id: str, bursts: Iterable[BurstEvidence], threshold: flo
 def evidence_of(burst: BurstResolved) -> BurstEvidence:
     """What the event of a burst says of persons in it."""
     categories = {burst.category, *(frame.category for frame in burst.frames)}
-    if burst.review is not None:
-        categories.add(burst.review.category)
     named = {taxon.taxon for taxon in (burst.verdict, *burst.taxa) if taxon is not None and taxon.certain}
     if burst.review is not None:
-        named.add(burst.review.taxon or "")
+        further = burst.review.further or ()
+        categories |= {burst.review.category, *(one.category for one in further)}
+        named |= {burst.review.taxon or "", *(one.taxon or "" for one in further)}
     return BurstEvidence(
         BurstCategory.PERSON in categories or PERSON_TAXON in named,
         tuple(box for frame in burst.frames for box in _boxes(frame)),

@@ -1,6 +1,7 @@
 """What the public sees of a verdict. Pure; the worker `redact` publishes it, and pages may show it.
 
 - Nothing but animals, and of them nothing that is provisional, superseded, or a photograph with a person.
+- A review with several observations counts with all of them: nothing is published if one is a person or a vehicle.
 - A taxon whose place is withheld (`extreme`) is not published at all, not even as a coarser taxon: a coarse taxon
   without a place would be as good as its name. Of several taxa in one burst the strictest level applies.
 - Nothing whose capture time is more than a year before its verdict, or after it: the date of a camera with a wrong
@@ -90,6 +91,8 @@ class PublicFacts:
     """Taxa and labels by which the burst is sensitive."""
     taxon: str | None
     """What it is called; None: the models are not certain of any taxon, or the reviewer named none."""
+    further: tuple[str, ...] = ()
+    """Taxa that a review names beside it; `Animalia` for an animal without a name, which can be any."""
 
 
 def public_view(
@@ -124,8 +127,8 @@ def view_of_facts(
         return Withheld.SENSITIVE_TAXON
     taxonomy = sensitivity.taxonomy
     taxon = facts.taxon if facts.taxon is not None and facts.taxon in taxonomy else ROOT
-    if sensitivity.hidden_below(taxon) is Sensitivity.EXTREME:
-        # It can be a secret species that was not recognised with certainty.
+    if Sensitivity.EXTREME in map(sensitivity.hidden_below, (taxon, *facts.further)):
+        # One of them can be a secret species that was not recognised with certainty.
         level = strictest((level, Sensitivity.HIGH))
     deployment = deployments.at(facts.camera, facts.started_at)
     place = None
@@ -148,27 +151,31 @@ def view_of_facts(
 
 def public_facts(burst: BurstResolved) -> PublicFacts | Withheld:
     """The facts of a verdict, or why it is not for the public."""
+    review = burst.review
     if burst.status is BurstStatus.SUPERSEDED:
         return Withheld.SUPERSEDED
-    if burst.review is None and burst.status is BurstStatus.PROVISIONAL:
+    if review is None and burst.status is BurstStatus.PROVISIONAL:
         return Withheld.PROVISIONAL
-    if burst.crops_withheld:
+    further = (review.further or ()) if review is not None else ()
+    categories = {burst.category if review is None else review.category, *(one.category for one in further)}
+    if burst.crops_withheld or BurstCategory.PERSON in categories:
         return Withheld.PERSON
-    certain = [one for one in burst.taxa if one.certain]
-    if (review := burst.review) is not None:
-        seen = review.decision not in (ReviewDecision.BLANK, ReviewDecision.UNKNOWN)
-        if not seen or review.category is not BurstCategory.ANIMAL:
-            return Withheld.NO_ANIMAL
-        # What models are certain of counts, too: there may be several animals, of which a review names one.
-        named, taxon = (review.taxon, review.label), review.taxon
-    else:
-        if burst.category is not BurstCategory.ANIMAL:
-            return Withheld.NO_ANIMAL
-        verdict = burst.verdict
-        named = (verdict.taxon, verdict.label) if verdict else (None, None)
-        taxon = verdict.taxon if verdict and verdict.certain else None
-    names = (*named, *(name for one in certain for name in (one.taxon, one.label)))
-    return PublicFacts(burst.camera, burst.started_at, burst.closed_at, names, taxon)
+    if categories != {BurstCategory.ANIMAL}:
+        return Withheld.NO_ANIMAL
+    if review is not None and review.decision in (ReviewDecision.BLANK, ReviewDecision.UNKNOWN):
+        return Withheld.NO_ANIMAL
+    main = burst.verdict if review is None else review
+    # What models are certain of counts beside a review, too: there may be several animals, of which it names one.
+    seen = (*([main] if main is not None else ()), *further, *(one for one in burst.taxa if one.certain))
+    certain = review is not None or (burst.verdict is not None and burst.verdict.certain)
+    return PublicFacts(
+        burst.camera,
+        burst.started_at,
+        burst.closed_at,
+        names=tuple(name for one in seen for name in (one.taxon, one.label)),
+        taxon=main.taxon if main is not None and certain else None,
+        further=tuple(one.taxon or ROOT for one in further),
+    )
 
 
 def _plausible(facts: PublicFacts) -> bool:

@@ -21,6 +21,7 @@ from uncia.events.bursts import (
     CropReference,
     FrameBox,
     FrameLate,
+    FurtherObservation,
     JoinReason,
     TaxonVerdict,
 )
@@ -121,6 +122,7 @@ __all__ = [
     "FrameBox",
     "FrameLate",
     "FrameSecondLook",
+    "FurtherObservation",
     "ImageExplained",
     "ImagePredicted",
     "ImageUploaded",

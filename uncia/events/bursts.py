@@ -5,7 +5,7 @@ from typing import ClassVar
 
 from pydantic import Field, NonNegativeInt, PositiveInt
 
-from uncia.events.base import BoundedTuple, Event, LocalTime, UtcTime, WireModel
+from uncia.events.base import BoundedTuple, Event, LocalTime, Name, UtcTime, WireModel
 from uncia.events.detections import BoxSource, DetectionCategory
 from uncia.events.images import ClassScore, Rejection, Trigger
 from uncia.events.values import Box
@@ -140,6 +140,17 @@ class TaxonVerdict(WireModel):
     focus: bool = False
 
 
+MAX_FURTHER = 100
+
+
+class FurtherObservation(WireModel):
+    """What a review saw beside its main observation, once for each taxon."""
+
+    category: BurstCategory
+    taxon: Name | None = None
+    label: Name | None = None
+
+
 class BurstReview(WireModel):
     """The review of a burst that counts. `camera.observation.reviewed.v1` has all of it, and all earlier ones."""
 
@@ -151,6 +162,11 @@ class BurstReview(WireModel):
     label: str | None = None
     rank: str | None = None
     count: PositiveInt | None = None
+    further: tuple[FurtherObservation, ...] | None = Field(
+        default=None,
+        max_length=MAX_FURTHER,
+        description="its other observations; `category` to `count` are those of the first; None: no other",
+    )
     reviewed_at: UtcTime
 
 

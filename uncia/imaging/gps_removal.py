@@ -101,7 +101,10 @@ def _clear_block(data: bytearray, begin: int, end: int, position: Position) -> N
         seen.add(at)
         for tag, _, _, value in _entries(tiff, at, order):
             if tag == _GPS_POINTER:
-                gps.append(struct.unpack(f"{order}I", value)[0])
+                (directory,) = struct.unpack(f"{order}I", value)
+                # The header is at 0: cameras without a receiver write the pointer all the same.
+                if directory:
+                    gps.append(directory)
             elif tag == _EXIF_POINTER:
                 waiting.append((struct.unpack(f"{order}I", value)[0], False))
         following = _next_directory(tiff, at, order) if is_chained and len(seen) < 4 else 0

@@ -2,6 +2,7 @@
 
 import json
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -11,12 +12,24 @@ from sqlalchemy import Engine, func, insert, make_url, select, update
 from typer.testing import CliRunner
 
 from tests.unit.dashboard.catalogue.catalogue_data import sqlite_catalogue
+from uncia.audit import audit_file_of_process, read_audit
 from uncia.commands import forget as command
+from uncia.commands.forget_plan import make_plan, search_again
 from uncia.dashboard.catalogue.database import open_database
 from uncia.dashboard.catalogue.forgetting import Choice, photographs_of
-from uncia.dashboard.catalogue.tables import burst_frames, bursts, captures, detections, observations
-from uncia.errors import UnciaError
-from uncia.producers.forget.plan import pending_plans, plans_folder
+from uncia.dashboard.catalogue.tables import (
+    burst_frames,
+    bursts,
+    captures,
+    crops,
+    detections,
+    explanations,
+    observations,
+)
+from uncia.errors import DependencyDown, UnciaError
+from uncia.kafka.stream_status import Lag, StreamStatus
+from uncia.producers.forget.plan import ForgetPlan, pending_plans, plans_folder
+from uncia.producers.forget.run import Forgetting
 from uncia.settings import Settings
 
 
@@ -160,6 +173,166 @@ def test_expired_takes_the_days_of_the_settings(
         chosen = config.model_copy(update={"retention_person_days": days})
         monkeypatch.setattr(command, "settings", lambda chosen=chosen: chosen)
         assert bool(forget("--expired")["plan"]["images"]) is expected
+
+
+def copy_of(database: Engine, image: str, **values: Any) -> str:
+    """The key of another upload of the same content."""
+    with database.begin() as connection:
+        row = connection.execute(select(captures).where(captures.c.image_id == image)).mappings().first()
+        assert row is not None
+        connection.execute(insert(captures).values(**{**row, "upload_id": "upl-copy", "key": "copy.jpg", **values}))
+        return str(row["key"])
+
+
+@pytest.fixture
+def expiring(config: Settings, database: Engine, monkeypatch: pytest.MonkeyPatch) -> str:
+    """A photograph of a person, of which all are older than their retention."""
+    (uploaded,) = scalars(database, select(func.max(captures.c.uploaded_at)))
+    days = max(1, int((datetime.now(UTC) - uploaded) / timedelta(days=1)) - 1)
+    chosen = config.model_copy(update={"retention_person_days": days})
+    monkeypatch.setattr(command, "settings", lambda: chosen)
+    return min(people(database))
+
+
+def test_each_key_of_a_photograph_has_its_own_retention(database: Engine, expiring: str) -> None:
+    before = forget("--expired")["plan"]
+    key = copy_of(database, expiring, uploaded_at=datetime.now(UTC))
+    plan = forget("--expired")["plan"]
+    assert key in plan["keys"] and "copy.jpg" not in plan["keys"]
+    assert plan["kept"] == ["copy.jpg"]
+    # What is derived from the content stays with it.
+    assert set(before["images"]) - set(plan["images"]) == {expiring}
+    assert plan["crops"] <= before["crops"] and plan["explanations"] <= before["explanations"]
+
+
+def test_a_key_that_expired_too_goes_with_the_first(database: Engine, expiring: str) -> None:
+    key = copy_of(database, expiring)
+    plan = forget("--expired")["plan"]
+    assert {key, "copy.jpg"} <= set(plan["keys"]) and plan["kept"] == []
+
+
+def test_a_key_in_a_burst_of_another_rule_is_kept_by_that_rule(database: Engine, expiring: str) -> None:
+    copy_of(database, expiring)
+    with database.begin() as connection:
+        blank = connection.execute(select(bursts.c.burst_id).where(bursts.c.category == "blank")).scalars().first()
+        frame = connection.execute(select(burst_frames).where(burst_frames.c.image_id == expiring)).mappings().first()
+        assert frame is not None
+        other = {**frame, "burst_id": blank, "number": 99, "upload_id": "upl-copy", "category": None, "boxes": None}
+        connection.execute(insert(burst_frames).values(**other))
+    plan = forget("--expired")["plan"]
+    assert frame["key"] in plan["keys"] and plan["kept"] == ["copy.jpg"]
+
+
+def test_the_proof_is_complete_although_a_copy_stays(database: Engine, expiring: str) -> None:
+    copy_of(database, expiring, uploaded_at=datetime.now(UTC))
+    plan = make_plan(database, Choice(expired={"person": datetime.now(UTC) - timedelta(hours=1)}), "", 0.4)
+    assert [one.key for one in plan.kept] == ["copy.jpg"]
+    known = search_again(database, plan).still_known
+    own = next(one.upload_id for one in plan.photographs if one.image_id == expiring)
+    assert f"capture {own}" in known and "capture upl-copy" not in known
+    assert any(line.startswith("frame of") for line in known)
+    with database.begin() as connection:
+        gone = captures.c.upload_id.in_(plan.uploads)
+        connection.execute(update(captures).where(gone).values(rejection_reason="image-forgotten"))
+        connection.execute(burst_frames.delete().where(burst_frames.c.image_id.in_(plan.images)))
+        own_frame = burst_frames.c.upload_id == own
+        connection.execute(update(burst_frames).where(own_frame).values(upload_id="upl-copy", key="copy.jpg"))
+        connection.execute(update(crops).where(crops.c.image_id.in_(plan.images)).values(withdrawn="image-forgotten"))
+        drawn = explanations.c.image_id.in_(plan.images)
+        connection.execute(update(explanations).where(drawn).values(heat_map_key=None))
+    assert search_again(database, plan).still_known == []
+
+
+def test_an_upload_without_a_prediction_is_found_by_its_burst(database: Engine) -> None:
+    image = min(people(database))
+    with database.begin() as connection:
+        (row,) = connection.execute(select(captures).where(captures.c.image_id == image)).mappings()
+        own = captures.c.upload_id == row["upload_id"]
+        connection.execute(update(captures).where(own).values(image_id=None, captured_at=None, captured_on=None))
+    day = str(row["captured_on"])
+    for arguments in ([image], ["--people"], ["--camera", row["camera"], "--from", day, "--until", day]):
+        plan = forget(*arguments)["plan"]
+        assert row["key"] in plan["keys"] and image in plan["images"]
+
+
+def test_crops_and_explanations_that_were_made_after_the_plan_are_found(database: Engine) -> None:
+    with database.begin() as connection:
+        crop = connection.execute(select(crops).where(crops.c.withdrawn.is_(None))).mappings().first()
+        drawn = (
+            connection.execute(select(explanations).where(explanations.c.heat_map_key.is_not(None))).mappings().first()
+        )
+        assert crop is not None and drawn is not None
+        images = (crop["image_id"], drawn["image_id"])
+    plan = make_plan(database, Choice(images=images), "", 0.4)
+    with database.begin() as connection:
+        connection.execute(insert(crops).values(**{**crop, "crop_id": "crp-late", "key": "crops/late.jpg"}))
+        connection.execute(insert(explanations).values(**{**drawn, "explanation_id": "exp-late"}))
+        connection.execute(
+            insert(crops).values(**{**crop, "crop_id": "crp-old", "key": "crops/old.jpg", "withdrawn": "not-selected"})
+        )
+    found = search_again(database, plan)
+    assert {one.crop_id for one in found.plan.crops} == {one.crop_id for one in plan.crops} | {"crp-late", "crp-old"}
+    assert "crp-late" in {one.crop_id for one in found.crops} and "crp-old" not in {one.crop_id for one in found.crops}
+    assert "exp-late" in {one.explanation_id for one in found.explanations}
+    assert {"crop crp-late", "explanation exp-late"} <= set(found.still_known)
+
+
+def test_a_run_that_began_nothing_stores_no_plan(config: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(command, "_removal", lambda *_: None)
+    behind = StreamStatus(lag=(Lag("intake", "camera.storage.changed", 3),))
+    monkeypatch.setattr(command, "Forgetting", partial(Forgetting, read_status=lambda _: behind))
+    with pytest.raises(DependencyDown, match="nothing was begun"):
+        forget("--people", "--yes", "--wait", "1")
+    assert not list(pending_plans(plans_folder(config)))
+
+
+@pytest.fixture
+def stored(config: Settings, database: Engine) -> ForgetPlan:
+    """The plan of an interrupted run, which withdrew one of its photographs."""
+    plan = make_plan(database, Choice(people=True), "people", 0.4)
+    plan.store(plans_folder(config))
+    with database.begin() as connection:
+        own = captures.c.upload_id == plan.photographs[0].upload_id
+        connection.execute(update(captures).where(own).values(rejection_reason="image-forgotten"))
+    return plan
+
+
+def test_a_new_command_names_a_stored_plan(stored: ForgetPlan) -> None:
+    app = typer.Typer()
+    app.command()(command.forget)
+    shown = CliRunner().invoke(app, ["--camera", "ridge/cam-1"], catch_exceptions=False)
+    assert f"interrupted earlier: {stored.name}" in shown.stdout
+    assert f"--discard {stored.name}" in shown.stdout.replace("\n", " ")
+    assert forget("--resume")["interrupted"][0]["name"] == stored.name
+
+
+def test_a_stored_plan_is_discarded_by_its_name_and_only_with_yes(config: Settings, stored: ForgetPlan) -> None:
+    folder = plans_folder(config)
+    withdrawn = [stored.photographs[0].key]
+    shown = forget("--discard", stored.name)
+    assert (shown["discarded"], shown["withdrawn"]) == (False, withdrawn)
+    assert list(pending_plans(folder))
+    with pytest.raises(UnciaError, match=f"stored are {stored.name}"):
+        forget("--discard", "fgt-other", "--yes")
+    with pytest.raises(UnciaError, match="leave them out"):
+        forget("--discard", stored.name, "--people", "--yes")
+    done = forget("--discard", stored.name, "--yes")
+    assert (done["discarded"], done["withdrawn"]) == (True, withdrawn)
+    assert not list(pending_plans(folder))
+    (record,) = read_audit(audit_file_of_process(config.data_dir))
+    assert (record["action"], record["plan"]) == ("forget_discarded", stored.name)
+    with pytest.raises(UnciaError, match="none is stored"):
+        forget("--discard", stored.name, "--yes")
+
+
+def test_a_damaged_plan_can_be_discarded(config: Settings) -> None:
+    folder = plans_folder(config)
+    folder.mkdir(parents=True)
+    (folder / "fgt-damaged.json").write_text("{")
+    with pytest.raises(UnciaError, match="fgt-damaged"):
+        forget("--people")
+    assert forget("--discard", "fgt-damaged", "--yes")["discarded"]
+    assert forget("--people")["plan"]["images"]
 
 
 def test_a_forgotten_photograph_is_not_planned_again(database: Engine) -> None:

@@ -1,92 +1,120 @@
-"""The whole worker on a broker in memory: moved cameras, across restarts and outages."""
+"""The whole worker on a broker in memory: which messages are contacts, and how a silence ends without its rule."""
 
 import asyncio
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
-from tests.agents.harness import ALL_TOPICS, MemoryTopics, Outage, closing_deployment_readers, running
+from tests.agents.harness import ALL_TOPICS, MemoryTopics, closing_deployment_readers, running
 from tests.agents.memory_broker import MemoryBroker
 from tests.agents.memory_clients import install
-from tests.unit.processors.alerts.test_moved import CAMERA, MOVED, photograph
-from uncia.events import AlertCause, AlertRaised
+from tests.agents.workers import PREDICTED
+from tests.unit.processors.alerts.builders import NOW
+from uncia.events import AlertRaised, AlertState, DeploymentChanged, ImagePredicted, Lane, Rejection
+from uncia.events.images import IMAGE_FORGOTTEN
 from uncia.kafka.broker import Message
+from uncia.processors.alerts import worker as alerts
+from uncia.processors.alerts.grouping import CameraAlerts
+from uncia.processors.alerts.rules import Rule
+from uncia.processors.alerts.silence import judge
+from uncia.processors.alerts.state_store import from_bytes, to_bytes
 from uncia.processors.alerts.worker import create
 from uncia.processors.faust_runtime.app import group_name
 from uncia.settings import Settings
-from uncia.topics import ALERT_RAISED, ALERT_STATE, IMAGE_PREDICTED
+from uncia.topics import ALERT_RAISED, ALERT_STATE, DEPLOYMENT_CHANGED, IMAGE_PREDICTED
+
+CAMERA = "ridge/north"
+RULES = "rules:\n  - name: silent\n    silent_for: 1h\n"
 
 
 @pytest.fixture
 def topics(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[MemoryTopics]:
-    """All topics, in memory, with a rule about moves."""
+    """All topics, in memory, and a file of rules."""
     broker = MemoryBroker()
     install(monkeypatch, broker)
-    rules = tmp_path / "rules.yaml"
-    rules.write_text("rules:\n  - {name: moved, moved: true, cameras: ridge/*}\n", encoding="utf-8")
-    settings = Settings(_env_file=None, data_dir=tmp_path, alert_rules=rules)
+    monkeypatch.setattr(alerts, "TICK_S", 0.1)
+    (tmp_path / "rules.yaml").write_text(RULES)
     with closing_deployment_readers(monkeypatch):
-        found = MemoryTopics(settings, broker)
+        found = MemoryTopics(Settings(_env_file=None, data_dir=tmp_path, alert_rules=tmp_path / "rules.yaml"), broker)
         found.create(ALL_TOPICS)
         yield found
 
 
-def send(topics: MemoryTopics, first: int, last: int) -> Message:
-    """Send photographs of a camera that moves. Returns the last message."""
-    for number in range(first, last):
-        sent = topics.send(IMAGE_PREDICTED, CAMERA.encode(), photograph(MOVED[number], number).to_bytes())
-    return sent
+def silence() -> bytes:
+    """The state of a camera that was silent for hours."""
+    state = CameraAlerts(heard=NOW)
+    deployment = DeploymentChanged(
+        deployment_id="d1", camera=CAMERA, start=NOW - timedelta(days=1), utc_offset_minutes=0, latitude=1, longitude=1
+    )
+    rule = Rule("silent", silent=True, silent_for=timedelta(hours=1))
+    assert judge(state, CAMERA, deployment, (rule,), NOW + timedelta(hours=9))
+    return to_bytes(state)
 
 
-def committed(topics: MemoryTopics, message: Message) -> Callable[[], bool]:
-    group = group_name("alerts", topics.settings)
-    return lambda: topics.committed(group, IMAGE_PREDICTED, message.partition) > message.offset
+def published(topics: MemoryTopics) -> list[AlertRaised]:
+    return [AlertRaised.from_bytes(message.value) for message in topics.read(ALERT_RAISED)]
 
 
-def alerts(topics: MemoryTopics) -> list[AlertRaised]:
-    return [AlertRaised.from_bytes(one.value) for one in topics.read(ALERT_RAISED) if one.value]
-
-
-def test_a_moved_camera_is_reported_across_a_restart(topics: MemoryTopics) -> None:
-    async def scenario() -> None:
-        for first, last in ((0, 43), (43, len(MOVED))):
-            async with running(create, topics.settings) as worker:
-                await worker.wait_until(committed(topics, send(topics, first, last)), "a commit")
-
-    asyncio.run(scenario())
-    (alert,) = alerts(topics)
-    assert (alert.cause, alert.camera, alert.rule) == (AlertCause.CAMERA_MOVED, CAMERA, "moved")
-
-
-def test_an_alert_is_published_before_its_photograph_counts_as_compared(
-    topics: MemoryTopics, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("is_deployed", [True, False])
+def test_a_silence_is_withdrawn_when_the_last_rule_about_silence_is_removed(
+    topics: MemoryTopics, tmp_path: Path, is_deployed: bool
 ) -> None:
+    (tmp_path / "rules.yaml").write_text("rules: []\n")
+    topics.send(ALERT_STATE, CAMERA.encode(), silence())
+    if is_deployed:
+        placed = DeploymentChanged(
+            deployment_id="d1", camera=CAMERA, start=NOW, utc_offset_minutes=0, latitude=1, longitude=1
+        )
+        topics.send(DEPLOYMENT_CHANGED, placed.message_key, placed.to_bytes())
+
     async def scenario() -> None:
         async with running(create, topics.settings) as worker:
-            await worker.wait_until(committed(topics, send(topics, 0, 40)), "a commit")
-        outage = Outage.of(ALERT_RAISED.full_name(topics.settings), monkeypatch)
-        sent = send(topics, 40, len(MOVED))
-        async with running(create, topics.settings) as worker:
-            await worker.wait_until(lambda: outage.refused > 0, "a refused alert")
-        outage.active = False
-        states = Outage.of(ALERT_STATE.full_name(topics.settings), monkeypatch)
-        async with running(create, topics.settings) as worker:
-            await worker.wait_until(lambda: states.refused > 0, "a state that is not stored")
-        states.active = False
-        async with running(create, topics.settings) as worker:
-            await worker.wait_until(committed(topics, sent), "a commit")
+            await worker.wait_until(lambda: published(topics), "the withdrawal")
 
     asyncio.run(scenario())
-    assert {(one.alert_id, one.revision) for one in alerts(topics)} == {(alerts(topics)[0].alert_id, 1)}
+    (alert,) = published(topics)
+    assert (alert.state, alert.revision) == (AlertState.WITHDRAWN, 2)
 
 
-def test_what_is_no_photograph_is_skipped(topics: MemoryTopics) -> None:
+def prediction(camera: str, lane: Lane = Lane.LIVE, rejection: str | None = None) -> ImagePredicted:
+    update: dict[str, object] = {"camera": camera, "lane": lane}
+    if rejection:
+        update |= {"rejection": Rejection(reason=rejection, message=""), "prediction": None, "detection": None}
+    return PREDICTED.model_copy(update=update)
+
+
+def test_neither_old_photographs_nor_forgotten_ones_are_contacts(topics: MemoryTopics) -> None:
+    topics.send(ALERT_STATE, CAMERA.encode(), silence())
+    old = [
+        topics.send(IMAGE_PREDICTED, one.camera.encode(), one.to_bytes())
+        for one in (
+            prediction(CAMERA, Lane.BACKFILL),
+            prediction(CAMERA, rejection=IMAGE_FORGOTTEN),
+            prediction("ridge/old", Lane.BACKFILL),
+        )
+    ]
+    for one in (prediction("ridge/dark", rejection="image-unreadable"), prediction("ridge/new")):
+        topics.send(IMAGE_PREDICTED, one.camera.encode(), one.to_bytes())
+
+    def heard() -> dict[str, CameraAlerts]:
+        states = {(message.key or b"").decode(): message.value for message in topics.read(ALERT_STATE)}
+        return {name: from_bytes(name, value) for name, value in states.items() if value}
+
+    def is_read(message: Message) -> bool:
+        group = group_name("alerts", topics.settings)
+        return topics.committed(group, IMAGE_PREDICTED, message.partition) > message.offset
+
     async def scenario() -> None:
         async with running(create, topics.settings) as worker:
-            topics.send(IMAGE_PREDICTED, CAMERA.encode(), b"not an event")
-            topics.send(IMAGE_PREDICTED, b"valley/north", photograph(1, 0).to_bytes())
-            await worker.wait_until(committed(topics, send(topics, 0, len(MOVED))), "a commit")
+            await worker.wait_until(lambda: {"ridge/new", "ridge/dark"} <= heard().keys(), "the contacts")
+            await worker.wait_until(lambda: all(is_read(one) for one in old), "the old photographs")
+            assert published(topics) == []
+            later = prediction(CAMERA)
+            topics.send(IMAGE_PREDICTED, later.camera.encode(), later.to_bytes())
+            await worker.wait_until(lambda: heard()[CAMERA].heard != NOW, "the contact of the silent camera")
 
     asyncio.run(scenario())
-    assert len(alerts(topics)) == 1
+    assert "ridge/old" not in heard()
+    assert [(one.state, one.revision) for one in published(topics)] == [(AlertState.WITHDRAWN, 2)]

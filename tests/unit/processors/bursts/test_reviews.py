@@ -125,6 +125,18 @@ def test_a_review_revises_its_burst_and_leaves_the_models_verdict(worker: Worker
 
 
 @pytest.mark.parametrize("state", [closed, expired])
+def test_all_observations_of_a_review_are_in_the_event(worker: Worker, state: object) -> None:
+    burst = closed(worker) if state is closed else expired(worker)
+    leopard = ReviewedObservation(category=BurstCategory.ANIMAL, taxon="Panthera uncia", label="snow leopard")
+    person = ReviewedObservation(category=BurstCategory.PERSON)
+    event = review(burst).model_copy(update={"observations": (FOX, leopard, person, leopard)})
+    (revised,) = worker.review(event)
+    assert revised.review is not None
+    further = [(one.category.value, one.taxon, one.label) for one in revised.review.further or ()]
+    assert further == [("animal", "Panthera uncia", "snow leopard"), ("person", None, None)]
+
+
+@pytest.mark.parametrize("state", [closed, expired])
 def test_a_repetition_changes_nothing(worker: Worker, state: object) -> None:
     burst = closed(worker) if state is closed else expired(worker)
     event = review(burst)

@@ -20,6 +20,7 @@ from tests.unit.processors.bursts.builders import (
     predicted,
 )
 from tests.unit.processors.bursts.test_state_store import Crash, Log, sent_events
+from uncia.camtrap.hidden_people import STORED_BOXES
 from uncia.errors import PermanentError
 from uncia.events import (
     BurstCategory,
@@ -231,6 +232,22 @@ def test_the_vector_of_the_larger_crop_counts_and_another_is_kept() -> None:
     assert second.scores.tolist() == pytest.approx([0.2], abs=1e-3)
 
 
+def _row(count: int, score: float, category: DetectionCategory) -> list[Found]:
+    own = 0.1 if category is DetectionCategory.ANIMAL else 0.6
+    return [Found(score, (0.09 * number, own, 0.05, 0.1), category) for number in range(count)]
+
+
+@pytest.mark.parametrize("held", [3, STORED_BOXES])
+def test_a_person_of_the_second_look_is_kept_however_many_animals_there_are(held: int) -> None:
+    animals = _row(held, 0.8, DetectionCategory.ANIMAL)
+    more = [Found(0.9, (0.09 * number, 0.4, 0.05, 0.1)) for number in range(STORED_BOXES - held)]
+    persons = _row(2, 0.2, DetectionCategory.PERSON)
+    frame = with_second_look(frame_record(Photo("a", 0, boxes=tuple(animals))), looked(PHOTOS[0], *more, *persons))
+    assert len(frame.boxes) == STORED_BOXES
+    assert [box.box for box in frame.boxes if box.category is DetectionCategory.PERSON] == [one.box for one in persons]
+    assert {frame.boxes[place].box for place in frame.second_look_boxes} >= {one.box for one in persons}
+
+
 @lru_cache(maxsize=1)
 def _boxes() -> st.SearchStrategy[Found]:
     sides = st.floats(0.05, 0.4)
@@ -244,8 +261,10 @@ def test_evidence_is_added_and_none_is_taken_away(first: list[Found], second: li
     plain, found = frame_record(photo), looked(photo, *second)
     frame = with_second_look(plain, found)
     assert with_second_look(plain, found) == frame
+    has_room = len(first) + len(second) <= STORED_BOXES
     for box in plain.boxes:
-        assert any(held.box == box.box and held.score >= box.score for held in frame.boxes)
+        if has_room or box.category is DetectionCategory.PERSON:
+            assert any(held.box == box.box and held.score >= box.score for held in frame.boxes)
     assert [box.score for box in frame.boxes] == sorted((box.score for box in frame.boxes), reverse=True)
 
 

@@ -11,6 +11,7 @@ from uncia.events import (
     BurstReview,
     BurstStatus,
     DeploymentChanged,
+    FurtherObservation,
     ReviewDecision,
     Sensitivity,
     TaxonVerdict,
@@ -105,7 +106,10 @@ def burst(
 
 
 def review(
-    decision: ReviewDecision, taxon: str | None = None, category: BurstCategory | None = BurstCategory.ANIMAL
+    decision: ReviewDecision,
+    taxon: str | None = None,
+    category: BurstCategory | None = BurstCategory.ANIMAL,
+    *further: FurtherObservation,
 ) -> BurstReview:
     """A review by a person."""
     return BurstReview(
@@ -114,6 +118,7 @@ def review(
         decision=decision.value,
         category=category,
         taxon=taxon,
+        further=further or None,
         reviewed_at=datetime(2026, 2, 1, 12, 34, 56, tzinfo=UTC),
     )
 

@@ -12,13 +12,17 @@ from tests.unit.processors.redact.simulated import burst, cell_of_cameras, known
 from uncia.camtrap.public_view import public_view
 from uncia.camtrap.sensitive_taxa import SensitiveTaxa
 from uncia.events import BurstCategory, BurstResolved, BurstStatus, PublicBurstResolved, ReviewDecision
-from uncia.processors.redact.outbox import Entry, changed, is_due, published
+from uncia.processors.redact.outbox import Entry, changed, ended, is_due, published
 from uncia.processors.redact.state_store import from_bytes, to_bytes
 
 TAXA = SensitiveTaxa.load()
 DEPLOYMENTS = known(*cell_of_cameras(5))
 DELAY = 100.0
 LEAST = 50.0
+
+
+def draw_due(_: str, logged_at: float) -> float:
+    return logged_at + DELAY
 
 
 def view(verdict: BurstResolved) -> PublicBurstResolved | None:
@@ -44,13 +48,27 @@ class Simulation:
             raise Crashed
 
     def read(self, verdict: BurstResolved, logged_at: float) -> None:
-        raw = self.store.get(verdict.burst_id)
-        before = from_bytes(verdict.burst_id, raw) if raw else None
-        after = changed(before, verdict, 2, logged_at, view, lambda: f"id-{next(self.drawn)}", lambda _, at: at + DELAY)
+        before = self._load(verdict.burst_id)
+        after = changed(before, verdict, 2, logged_at, logged_at, view, lambda: f"id-{next(self.drawn)}", draw_due)
         self._step()
-        if after is not None and after is not before:
-            self.store[verdict.burst_id] = to_bytes(after)
+        self._store(verdict.burst_id, before, after)
         self._step()
+
+    def read_tombstone(self, name: str, logged_at: float) -> None:
+        before = self._load(name)
+        self._step()
+        self._store(name, before, ended(before, logged_at, logged_at))
+        self._step()
+
+    def _load(self, name: str) -> Entry | None:
+        raw = self.store.get(name)
+        return from_bytes(name, raw) if raw else None
+
+    def _store(self, name: str, before: Entry | None, after: Entry | None) -> None:
+        if after is None:
+            self.store.pop(name, None)
+        elif after is not before:
+            self.store[name] = to_bytes(after)
 
     def publish(self, now: float) -> None:
         for name, raw in list(self.store.items()):
@@ -58,12 +76,12 @@ class Simulation:
             assert entry is not None
             if not is_due(entry, now):
                 continue
-            event = entry.event(view)
+            event = entry.due_event(view)
             self._step()
-            if event != entry.published:
+            if entry.withdrawal or event != entry.published:
                 self.topic.append((now, entry.public_id, event))
             self._step()
-            self.store[name] = to_bytes(published(entry, event))
+            self._store(name, entry, published(entry, event, now, view, draw_due))
             self._step()
 
     def run(self, actions: list[tuple[str, BurstResolved | None, float]]) -> None:
@@ -73,6 +91,8 @@ class Simulation:
                 try:
                     if kind == "verdict" and verdict is not None:
                         self.read(verdict, at)
+                    elif kind == "tombstone" and verdict is not None:
+                        self.read_tombstone(verdict.burst_id, at)
                     else:
                         self.publish(at)
                     break
@@ -114,12 +134,17 @@ def histories(draw: st.DrawFn) -> list[tuple[str, BurstResolved | None, float]]:
             name = draw(st.sampled_from(["bst-a", "bst-b"]))
             revisions[name] = revisions.get(name, 0) + 1
             verdict = burst(name, revision=revisions[name], **draw(VERDICTS))  # type: ignore[arg-type]
-            actions.append(("verdict", verdict, now))
+            kind = "verdict"
+            if revisions[name] > 1 and draw(st.integers(0, 4)) == 0:
+                # The same photographs, uploaded again, count from one.
+                kind, revisions[name] = "tombstone", 0
+            actions.append((kind, verdict, now))
             if draw(st.booleans()):
-                actions.append(("verdict", verdict, now))  # delivered again
+                actions.append((kind, verdict, now))  # delivered again
         else:
             actions.append(("publish", None, now))
-    return [*actions, ("publish", None, now + 1000)]
+    # A withdrawal leaves first, and then what follows it.
+    return [*actions, ("publish", None, now + 1000), ("publish", None, now + 2000)]
 
 
 @given(histories())
@@ -131,11 +156,10 @@ def test_a_burst_has_one_id_and_nothing_is_published_twice_or_early(
     entries = [from_bytes(name, raw) for name, raw in simulation.store.items()]
     ids = [entry.public_id for entry in entries if entry is not None]
     assert len(ids) == len(set(ids))
-    assert {name for _, name, _ in simulation.topic} <= set(ids)
-    for name in ids:
+    assert set(simulation.seen()) <= set(ids)
+    for name in {name for _, name, _ in simulation.topic}:
         events = [event for _, each, event in simulation.topic if each == name]
-        assert all(before != after for before, after in pairwise(events))
-        assert not events or events[0] is not None
+        assert all(before != after or after is None for before, after in pairwise(events))
     first = min((at for kind, _, at in actions if kind == "verdict"), default=0.0)
     assert all(at >= first + DELAY for at, _, event in simulation.topic if event is not None)
 
@@ -154,6 +178,9 @@ def test_the_public_sees_the_last_verdict_in_the_end(actions: list[tuple[str, Bu
             if seen is not None:
                 known_before.add(name)
             last[name] = seen
+        elif kind == "tombstone" and verdict is not None:
+            known_before.discard(verdict.burst_id)
+            last.pop(verdict.burst_id, None)
     wanted = sorted(event.to_bytes() for event in last.values() if event is not None)
     shown = sorted(event.model_copy(update={"public_id": ""}).to_bytes() for event in simulation.seen().values())
     assert shown == wanted
@@ -172,7 +199,7 @@ def test_a_crash_at_any_point_gives_the_same_events_under_one_id_each(
 
     assert without_ids(crashed) == without_ids(calm)
     stored = {entry.public_id for name, raw in crashed.store.items() if (entry := from_bytes(name, raw))}
-    assert {name for _, name, _ in crashed.topic} <= stored
+    assert set(crashed.seen()) <= stored
 
 
 def test_what_changes_before_it_is_due_changes_what_is_published_and_not_when() -> None:
@@ -206,6 +233,71 @@ def test_a_correction_waits_again() -> None:
     assert [event.taxon for _, _, event in simulation.topic if event] == ["Capra sibirica", "Sus scrofa"]
 
 
+def public_events(simulation: Simulation) -> list[tuple[float, str | None]]:
+    return [(at, event.taxon if event else None) for at, _, event in simulation.topic]
+
+
+LEOPARD = review(ReviewDecision.CORRECT, "Panthera uncia")
+FOX = review(ReviewDecision.CORRECT, "Vulpes vulpes")
+
+
+def test_a_correction_after_a_withdrawal_waits_for_another_delay() -> None:
+    simulation = Simulation()
+    simulation.read(burst(), 1000)
+    simulation.publish(1100)
+    simulation.read(burst(revision=2, review=LEOPARD), 2000)
+    simulation.read(burst(revision=3, review=FOX), 2010)
+    simulation.publish(2020)
+    simulation.publish(2020 + DELAY - 1)
+    assert public_events(simulation) == [(1100, "Capra sibirica"), (2020, None)]
+    simulation.publish(2020 + DELAY)
+    assert public_events(simulation)[2:] == [(2020 + DELAY, "Vulpes vulpes")]
+
+
+def test_a_withdrawal_follows_an_event_whose_state_was_lost_in_a_crash() -> None:
+    simulation = Simulation()
+    simulation.read(burst(), 1000)
+    simulation.crash_at = next(simulation.steps) + 2
+    with pytest.raises(Crashed):
+        simulation.publish(1100)
+    assert public_events(simulation) == [(1100, "Capra sibirica")]
+    simulation.read(burst(revision=2, review=LEOPARD), 1101)
+    simulation.publish(1102)
+    assert public_events(simulation)[1:] == [(1102, None)]
+
+
+def test_a_tombstone_withdraws_a_burst_and_the_same_photographs_are_another_one() -> None:
+    simulation = Simulation()
+    simulation.read(burst(revision=4), 1000)
+    simulation.publish(1100)
+    simulation.read_tombstone("bst-1", 2000)
+    simulation.publish(2001)
+    assert simulation.store == {}
+    simulation.read(burst(), 3000)
+    simulation.publish(3000 + DELAY)
+    assert public_events(simulation)[1:] == [(2001, None), (3000 + DELAY, "Capra sibirica")]
+    assert len({name for _, name, _ in simulation.topic}) == 2
+
+
+def test_photographs_that_are_uploaded_again_before_their_withdrawal_do_not_keep_it() -> None:
+    simulation = Simulation()
+    simulation.read(burst(revision=4), 1000)
+    simulation.publish(1100)
+    simulation.read_tombstone("bst-1", 2000)
+    simulation.read(burst(), 2001)
+    simulation.publish(2002)
+    simulation.publish(2002 + DELAY)
+    assert public_events(simulation)[1:] == [(2002, None), (2002 + DELAY, "Capra sibirica")]
+
+
+def test_a_burst_that_is_removed_before_it_is_due_leaves_nothing() -> None:
+    simulation = Simulation()
+    simulation.read(burst(), 1000)
+    simulation.read_tombstone("bst-1", 1001)
+    simulation.publish(2000)
+    assert simulation.store == {} and simulation.topic == []
+
+
 def test_a_damaged_state_is_reported_and_publishes_nothing() -> None:
     assert from_bytes("bst-1", b"\x01damaged") is None
 
@@ -216,4 +308,5 @@ def test_a_state_is_read_as_it_was_written(due: float | None) -> None:
     simulation.read(burst(), 1000)
     entry = from_bytes("bst-1", simulation.store["bst-1"])
     assert isinstance(entry, Entry)
-    assert from_bytes("bst-1", to_bytes(published(entry, entry.event(view)))) == published(entry, entry.event(view))
+    for after in (published(entry, entry.event(view), 2000, view, draw_due), ended(entry, 2000, 2000)):
+        assert after is not None and from_bytes("bst-1", to_bytes(after)) == after

@@ -6,16 +6,18 @@ import random
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from tests.agents.harness import ALL_TOPICS, MemoryTopics, Outage, closing_deployment_readers, running
+from tests.agents.harness import ALL_TOPICS, LIMIT_S, MemoryTopics, Outage, closing_deployment_readers, running
 from tests.agents.memory_broker import MemoryBroker
 from tests.agents.memory_clients import install
 from tests.unit.processors.redact.simulated import burst, cell_of_cameras, review, simulated_year
 from uncia.events import BurstCategory, BurstResolved, DeploymentChanged, PublicBurstResolved, ReviewDecision
 from uncia.kafka.broker import Message
-from uncia.processors.redact.worker import create
+from uncia.processors.redact import worker as redact
+from uncia.processors.redact.worker import RedactWorker, create
 from uncia.settings import Settings
 from uncia.topics import BURST_RESOLVED, DEPLOYMENT_CHANGED, PUBLIC_BURST_RESOLVED, REDACT_STATE
 
@@ -187,6 +189,53 @@ def test_a_worker_that_ends_after_an_event_was_sent_gives_its_burst_no_second_id
     values = {message.key: message.value for message in public(topics)}
     assert len(values) == len(bursts)
     assert len(set(values.values())) == len(bursts)
+
+
+def test_publishing_ends_with_the_assignment_of_its_partitions(
+    topics: MemoryTopics, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    topics.settings = topics.settings.model_copy(update={"public_interval_s": 3600, "public_delay_most_s": 0})
+    workers: list[RedactWorker] = []
+
+    class Recorded(RedactWorker):
+        def __init__(self, *arguments: Any, **options: Any) -> None:
+            super().__init__(*arguments, **options)
+            workers.append(self)
+
+    monkeypatch.setattr(redact, "RedactWorker", Recorded)
+
+    async def scenario() -> None:
+        async with running(create, topics.settings) as worker:
+            publish(topics, *(burst(f"bst-{number}") for number in range(5)))
+            await worker.wait_until(lambda: len(topics.read(REDACT_STATE)) == 5, "the states")
+            outage = Outage.of(PUBLIC_BURST_RESOLVED.full_name(topics.settings), monkeypatch)
+            publishing = asyncio.create_task(workers[0].publish_due())
+            await worker.wait_until(lambda: outage.refused > 0, "a refused event")
+            # As Faust's consumer does when another worker joins. The outage lasts: the event is sent again and again.
+            await worker.app._on_partitions_revoked(worker.app.consumer.assignment())
+            await asyncio.wait_for(publishing, LIMIT_S)
+            outage.active = False
+            await workers[0].publish_due()
+            assert public(topics) == []
+
+    asyncio.run(scenario())
+
+
+def test_a_tombstone_withdraws_a_burst_and_its_photographs_can_be_published_again(topics: MemoryTopics) -> None:
+    async def scenario() -> None:
+        async with running(create, topics.settings) as worker:
+            publish(topics, burst(revision=3))
+            await worker.wait_until(lambda: len(public(topics)) == 1, "the event")
+            topics.send(BURST_RESOLVED, b"bst-1", None)
+            await worker.wait_until(lambda: len(public(topics)) == 2, "the withdrawal")
+            await worker.wait_until(lambda: topics.read(REDACT_STATE)[-1].value is None, "the end of the state")
+            publish(topics, burst())
+            await worker.wait_until(lambda: len(public(topics)) == 3, "the new event")
+
+    asyncio.run(scenario())
+    first, withdrawal, second = public(topics)
+    assert withdrawal.key == first.key and withdrawal.value is None
+    assert second.key != first.key
 
 
 def test_nothing_is_published_before_it_is_due(topics: MemoryTopics) -> None:

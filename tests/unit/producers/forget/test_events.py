@@ -79,6 +79,23 @@ def test_nothing_forgotten_is_left_and_nothing_else_is_lost(
     assert not lists_any(BurstResolved.from_bytes(after.to_bytes()), images)
 
 
+def test_a_frame_whose_content_stays_under_another_key_names_that_key() -> None:
+    copy = PHOTOGRAPH.model_copy(update={"upload_id": "upl-copy", "key": "s/c/copy.jpg"})
+    gone = PHOTOGRAPH.model_copy(update={"upload_id": "upl-2", "image_id": "img-2", "key": "s/c/2.jpg"})
+    plan = ForgetPlan(what="", made_at=NOW, photographs=(PHOTOGRAPH, gone), kept=(copy,))
+    assert plan.images == {"img-2"} and plan.copies == {"upl-1": copy}
+    before = burst({1, 2, 3})
+    assert lists_any(before, (), plan.copies)
+    after = without_images(before, plan.images, plan.copies)
+    assert [(one.image_id, one.upload_id, one.key) for one in after.frames] == [
+        ("img-1", "upl-copy", "s/c/copy.jpg"),
+        ("img-3", "upl-3", "s/c/3.jpg"),
+    ]
+    assert after.best_crop == before.best_crop
+    assert after.changes == ("1 photographs forgotten", "1 photographs forgotten under one of their keys")
+    assert not lists_any(after, plan.images, plan.copies)
+
+
 def chain(*links: tuple[str, str | None]) -> dict[str, BurstResolved]:
     """Superseded bursts by id, each with its successor."""
     ended = {"status": BurstStatus.SUPERSEDED, "frames": (), "best_crop": None}

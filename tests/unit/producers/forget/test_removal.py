@@ -1,5 +1,6 @@
 """Every version of a photograph is removed, and nothing that replaced it under the same key, or that it replaced."""
 
+import contextlib
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -16,6 +17,10 @@ NOW = datetime(2026, 5, 1, tzinfo=UTC)
 BUCKET, CAMERA = "b", "s/c"
 
 
+class Killed(Exception):
+    """The command was killed."""
+
+
 @dataclass
 class VersionedStore:
     """A bucket that keeps versions: by key, contents from the oldest to the newest; None is a delete marker."""
@@ -24,6 +29,9 @@ class VersionedStore:
     parts: bool = False
     """ETags are those of uploads in parts, which say nothing about the content."""
     count: int = 0
+    steps: int = 0
+    killed_at: int = 0
+    """The change at which the command is killed, once."""
 
     def put(self, key: str, data: bytes | None) -> None:
         self.count += 1
@@ -46,10 +54,17 @@ class VersionedStore:
         return ObjectContent(data, self.etag(data))
 
     def delete_version(self, bucket: str, found: StoredVersion) -> None:
+        self._step()
         self.keys.get(found.object.key, {}).pop(found.object.version_id or "", None)
 
     def delete(self, bucket: str, key: str) -> None:
+        self._step()
         self.put(key, None)
+
+    def _step(self) -> None:
+        self.steps += 1
+        if self.steps == self.killed_at:
+            raise Killed
 
     def current(self, key: str) -> bytes | None:
         return next(reversed(self.keys.get(key, {}).values()), None)
@@ -103,6 +118,35 @@ def test_no_version_of_it_is_left_and_every_other_one_is(
         assert store.current("s/c/1.jpg") == before
     assert store.current("s/c/1.jpg.json") == b"longer key"
     assert removal(store).remove(plan, ()) == 0 or not left
+
+
+def test_a_content_that_stays_under_another_key_keeps_its_explanations() -> None:
+    store = VersionedStore()
+    for key in ("s/c/1.jpg", "s/c/copy.jpg"):
+        store.put(key, WANTED)
+    wanted, copy = (photograph(key, WANTED, store) for key in store.keys)
+    explanation = f"explanations/{CAMERA}/{ids.explanation_prefix(wanted.image_id)}abc.png"
+    store.put(explanation, b"1")
+    plan = ForgetPlan(what="", made_at=NOW, photographs=(wanted,), kept=(copy,))
+    removal(store).remove(plan, ())
+    assert removal(store).left(plan) == []
+    assert [key for key, versions in store.keys.items() if versions] == ["s/c/copy.jpg", explanation]
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.lists(contents, min_size=1, max_size=8), st.integers(1, 9))
+def test_a_kill_at_any_point_shows_no_other_photograph(history: list[bytes | None], killed_at: int) -> None:
+    store = VersionedStore(killed_at=killed_at)
+    for data in history:
+        store.put("s/c/1.jpg", data)
+    before = store.current("s/c/1.jpg")
+    plan = ForgetPlan(what="", made_at=NOW, photographs=(photograph("s/c/1.jpg", WANTED, store),))
+    with contextlib.suppress(Killed):
+        removal(store).remove(plan, ())
+    assert store.current("s/c/1.jpg") in (before, None)
+    removal(store).remove(plan, ())
+    assert removal(store).left(plan) == []
+    assert store.current("s/c/1.jpg") == (None if before == WANTED else before)
 
 
 def test_explanations_and_manifests_go_with_their_versions() -> None:

@@ -4,7 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from uncia.camtrap.hidden_people import STORED_BOXES, BurstEvidence, HiddenPeople, PersonBox, hidden_people
+from tests.unit.processors.redact.simulated import burst, review
+from uncia.camtrap.hidden_people import STORED_BOXES, BurstEvidence, HiddenPeople, PersonBox, evidence_of, hidden_people
+from uncia.events import BurstCategory, FurtherObservation, ReviewDecision
 
 IMAGES = ("img-1", "img-2", "img-3")
 BOX = (0.1, 0.2, 0.3, 0.4)
@@ -23,6 +25,15 @@ bursts = st.builds(BurstEvidence, st.booleans(), st.lists(person_boxes, max_size
 def test_without_a_person_nothing_is_hidden() -> None:
     assert hidden_people("img-1", (BurstEvidence(),), 0.4) is None
     assert hidden_people("img-1", (), 0.4) is None
+
+
+@pytest.mark.parametrize("taxon", [None, "Homo sapiens"])
+def test_a_person_that_a_review_names_second_is_one(taxon: str | None) -> None:
+    category = BurstCategory.ANIMAL if taxon else BurstCategory.PERSON
+    person = FurtherObservation(category=category, taxon=taxon)
+    shown = burst(review=review(ReviewDecision.CORRECT, "Vulpes vulpes", BurstCategory.ANIMAL, person))
+    assert evidence_of(shown).says_person
+    assert not evidence_of(burst(review=review(ReviewDecision.CORRECT, "Vulpes vulpes"))).says_person
 
 
 def test_a_box_below_the_threshold_is_no_person_and_is_blurred_where_there_is_one() -> None:

@@ -8,9 +8,21 @@ import pytest
 from tests.unit.processors.redact.simulated import burst, cell_of_cameras, deployment, known, review
 from uncia.camtrap.public_view import public_view
 from uncia.camtrap.sensitive_taxa import SensitiveTaxa
-from uncia.events import BurstCategory, BurstStatus, PublicBurstResolved, ReviewDecision, Sensitivity
+from uncia.events import (
+    BurstCategory,
+    BurstStatus,
+    FurtherObservation,
+    PublicBurstResolved,
+    ReviewDecision,
+    Sensitivity,
+)
 
 TAXA = SensitiveTaxa.load()
+ANIMAL = BurstCategory.ANIMAL
+
+
+def also(taxon: str | None = None, label: str | None = None, category: BurstCategory = ANIMAL) -> FurtherObservation:
+    return FurtherObservation(category=category, taxon=taxon, label=label)
 
 
 def seen(level: Sensitivity = Sensitivity.MEDIUM, cameras: int = 3, **values: Any) -> PublicBurstResolved | None:
@@ -39,6 +51,18 @@ def test_an_animal_is_seen_with_its_day_and_cell() -> None:
         {"taxon": "Panthera"},
         {"review": review(ReviewDecision.CORRECT, "Panthera uncia")},
         {"review": review(ReviewDecision.CORRECT, category=BurstCategory.PERSON)},
+        {
+            "review": review(
+                ReviewDecision.CORRECT, "Capra sibirica", ANIMAL, also("Vulpes vulpes"), also("Panthera uncia")
+            )
+        },
+        {
+            "review": review(
+                ReviewDecision.CORRECT, "Capra sibirica", ANIMAL, also(label=TAXA.taxonomy.label("Panthera uncia"))
+            )
+        },
+        {"review": review(ReviewDecision.CORRECT, "Capra sibirica", ANIMAL, also(category=BurstCategory.PERSON))},
+        {"review": review(ReviewDecision.CORRECT, "Capra sibirica", ANIMAL, also(category=BurstCategory.VEHICLE))},
         {"review": review(ReviewDecision.BLANK, category=None)},
         {"review": review(ReviewDecision.UNKNOWN, category=None)},
         {"at": datetime(2000, 1, 1)},
@@ -62,6 +86,13 @@ def test_what_is_not_certain_is_an_animal_somewhere_in_a_week() -> None:
     event = seen(taxon="Sus scrofa", certain=False)
     assert event is not None
     assert (event.taxon, event.period, event.precision) == ("Animalia", "2026-W01", 0.1)
+
+
+@pytest.mark.parametrize(("taxon", "precision"), [("Vulpes vulpes", 0.01), ("Felidae", 0.1), (None, 0.1)])
+def test_the_strictest_of_all_observations_of_a_review_counts(taxon: str | None, precision: float) -> None:
+    event = seen(review=review(ReviewDecision.CORRECT, "Capra sibirica", ANIMAL, also(taxon)))
+    assert event is not None
+    assert (event.taxon, event.precision) == ("Capra sibirica", precision)
 
 
 def test_a_reviewers_own_words_are_not_published() -> None:

@@ -77,6 +77,15 @@ def _pointing_to(offset: int) -> bytes:
     return with_segments(segment(0xE1, b"Exif\0\0II*\0\x08\0\0\0" + first))
 
 
+def test_a_pointer_to_nothing_is_no_position() -> None:
+    removal = remove_gps(_pointing_to(0))
+    assert (removal.data, removal.position, removal.problem) == (_pointing_to(0), None, None)
+    loaded = with_segments(segment(0xE1, b"Exif\0\0" + tiff_with_position()))
+    behind = remove_gps(_pointing_to(0) + loaded)
+    assert behind.problem is None and behind.position is not None
+    assert not any(SECRETS[name] in behind.data for name in GPS)
+
+
 def test_a_directory_that_lies_cannot_make_the_pixels_change() -> None:
     """The values claim to be in the image data, and behind the end of the file."""
     for offset, size in ((40, 4_000), (40, 2**31), (2**31, 8)):
