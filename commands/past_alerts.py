@@ -8,9 +8,10 @@ from datetime import UTC, datetime
 from uncia.camtrap.deployments import Deployments
 from uncia.commands.skipped_messages import report_skipped
 from uncia.errors import PermanentError
-from uncia.events import AlertRaised, AlertState, BurstResolved
+from uncia.events import AlertRaised, AlertState, BurstResolved, ImagePredicted
 from uncia.kafka.broker import Message, read_topics
 from uncia.processors.alerts.grouping import CameraAlerts, apply
+from uncia.processors.alerts.moved import compare_photograph
 from uncia.processors.alerts.rule_index import RuleIndex
 from uncia.processors.alerts.silence import is_contact, replay_silence, step_of
 from uncia.settings import Settings
@@ -27,7 +28,11 @@ def alerts_of_past(
     Reads whole topics. As soon as `stop` is set it returns what it has, which is not complete.
     """
     stop = stop or threading.Event()
-    found = [*_raised(rules, since, settings, stop), *_silences(rules, since, settings, stop)]
+    found = [
+        *_raised(rules, since, settings, stop),
+        *_silences(rules, since, settings, stop),
+        *_moves(rules, since, settings, stop),
+    ]
     return sorted(found, key=lambda alert: (alert.raised_at, alert.alert_id))
 
 
@@ -63,6 +68,31 @@ def _silences(rules: RuleIndex, since: datetime, settings: Settings, stop: threa
         for alert in replay_silence(camera, sorted(contacts[camera]), deployments, rules, since, now):
             newest[alert.alert_id] = alert
     return list(newest.values())
+
+
+def _moves(rules: RuleIndex, since: datetime, settings: Settings, stop: threading.Event) -> list[AlertRaised]:
+    """The alerts about moved cameras, those of a camera that has its earlier view again, too.
+
+    Views are learned from all photographs on the topic, those before `since` included.
+    """
+    if not rules.moved or stop.is_set():
+        return []
+    deployments, states, newest = Deployments(), dict[str, CameraAlerts](), dict[str, AlertRaised]()
+    for message in read_topics(settings, (DEPLOYMENT_CHANGED,), from_beginning=True, until_end=True, stop=stop):
+        deployments.apply(message.key, message.value)
+    for message in read_topics(settings, (IMAGE_PREDICTED,), from_beginning=True, until_end=True, stop=stop):
+        camera = (message.key or b"").decode(errors="replace")
+        if message.value is None or not (wanted := rules.moved_at(camera)):
+            continue
+        logged_at = datetime.fromtimestamp(message.timestamp_ms / 1000, UTC)
+        state, placed = states.setdefault(camera, CameraAlerts()), deployments.at(camera, logged_at)
+        try:
+            photograph = ImagePredicted.from_bytes(message.value)
+            for alert in compare_photograph(state, photograph, wanted, placed, message.offset, logged_at) or ():
+                newest[alert.alert_id] = alert
+        except PermanentError as error:
+            report_skipped(message, error)
+    return [alert for alert in newest.values() if alert.raised_at >= since]
 
 
 def _verdicts(settings: Settings, stop: threading.Event) -> Iterator[tuple[Message, BurstResolved]]:

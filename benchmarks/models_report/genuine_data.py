@@ -2,6 +2,7 @@
 
 import csv
 import json
+from collections.abc import Iterator
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -64,11 +65,23 @@ def genuine_datasets(folder: Path = DATASETS) -> dict[str, Dataset]:
     return {table.parent.name: Dataset(tuple(_samples(table)), f"data set {table.parent.name}") for table in tables}
 
 
-def _samples(table: Path) -> list[Sample]:
+def rows_of_tables(folder: Path = DATASETS) -> Iterator[tuple[Path, dict[str, str]]]:
+    """The tables and their rows; none where there is no copy of the data sets."""
+    for table in sorted(folder.glob("*/manifest.csv")):
+        for row in _rows(table):
+            yield table, row
+
+
+def _rows(table: Path) -> list[dict[str, str]]:
     with table.open(newline="", encoding="utf-8") as file:
-        rows = [row for row in csv.DictReader(file) if row["label"] in LABELS]
+        return list(csv.DictReader(file))
+
+
+def _samples(table: Path) -> list[Sample]:
     samples = []
-    for row in rows:
+    for row in _rows(table):
+        if row["label"] not in LABELS:
+            continue
         path = table.parent / row["file"]
         boxes = [tuple(box) for box in json.loads(row["boxes_xywh"])] if row["boxes_xywh"] else [None]
         group = "nothing" if row["label"] == "blank" else row["label"]

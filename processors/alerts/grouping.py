@@ -15,6 +15,7 @@ from datetime import datetime, timedelta
 
 from uncia import ids
 from uncia.events import AlertBurst, AlertCause, AlertRaised, AlertState, BurstResolved, BurstStatus
+from uncia.processors.alerts.camera_view import CameraView
 from uncia.processors.alerts.rarity import Sightings, record, successor
 from uncia.processors.alerts.rule_index import RuleIndex
 from uncia.processors.alerts.rules import Found, Rule, Shown
@@ -46,6 +47,8 @@ class CameraAlerts(LogPosition):
     """Of the rules with `rare`; in the order in which their subjects were first seen."""
     unsent: list[AlertRaised] = field(default_factory=list)
     """The events that led to this state, in their order, while it is not known that they were published."""
+    view: CameraView | None = None
+    """What the camera shows (`moved`); None: no rule is about moves of it."""
 
 
 def apply(state: CameraAlerts, burst: BurstResolved, rules: RuleIndex, logged_at: datetime) -> list[AlertRaised]:
@@ -205,7 +208,11 @@ def _publish(state: CameraAlerts, alert: AlertRaised, bursts: Iterable[AlertBurs
 
 def _forget(state: CameraAlerts, logged_at: datetime) -> None:
     # Silence that lasts has no later change; one of each rule can last.
-    ended = {name: alert for name, alert in state.alerts.items() if alert.bursts or alert.state is AlertState.WITHDRAWN}
+    ended = {
+        name: alert
+        for name, alert in state.alerts.items()
+        if alert.cause is not AlertCause.SILENCE or alert.state is AlertState.WITHDRAWN
+    }
     for name in [name for name, alert in ended.items() if logged_at - alert.updated_at > KEPT]:
         del state.alerts[name], ended[name]
     while len(ended) > MOST_ALERTS:

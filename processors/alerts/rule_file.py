@@ -99,18 +99,23 @@ class _Reader:
             raise Wrong(node.start_mark, "the rule has no `name`")
         if "name" not in values:
             raise Wrong(fields["name"].start_mark, "the name cannot be used")
+        # A value that cannot be read is a mistake of its own.
+        values.setdefault("moved", "moved" in fields)
         rule = Rule(**values, silent="silent_for" in fields)
         self._check(rule, fields, node)
         return rule
 
     def _check(self, rule: Rule, fields: Mapping[str, yaml.Node], node: yaml.Node) -> None:
-        if rule.silent:
+        if rule.silent or rule.moved:
+            subject = "silent_for" if rule.silent else "moved"
             for key in fields:
                 if key in _OF_BURSTS:
-                    raise Wrong(fields[key].start_mark, f"a rule with `silent_for` has no `{key}`: it has no bursts")
+                    raise Wrong(fields[key].start_mark, f"a rule with `{subject}` has no `{key}`: it has no bursts")
+            if rule.silent and rule.moved:
+                raise Wrong(fields["moved"].start_mark, "a rule has one of `silent_for` and `moved`: write two rules")
             return
         if "category" not in fields and "taxon" not in fields:
-            raise Wrong(node.start_mark, f"the rule {rule.name!r} has neither `taxon` nor `category` nor `silent_for`")
+            raise Wrong(node.start_mark, f"the rule {rule.name!r} has no `taxon`, `category`, `silent_for` or `moved`")
         if rule.taxa and rule.category not in (None, BurstCategory.ANIMAL):
             raise Wrong(fields["category"].start_mark, f"no {rule.category} has a taxon: remove one of the two")
         if rule.min_confidence is not None and rule.category not in (None, BurstCategory.ANIMAL):
@@ -189,9 +194,11 @@ _FIELDS: dict[str, Callable[[yaml.Node], Any]] = {
     "rare": duration,
     "rare_by": _rare_by,
     "silent_for": _silence,
+    "moved": switch,
     "severity": one_of(Severity),
     "channels": names,
 }
 _ATTRIBUTES = {"taxon": "taxa", "rare_by": "rare_by_rule"}
-_OF_BURSTS = frozenset({"taxon", *_FIELDS} - {"stations", "cameras", "cooldown", "severity", "channels", "silent_for"})
-"""Fields that a rule about silence cannot have."""
+_OF_CAMERAS = frozenset({"stations", "cameras", "cooldown", "severity", "channels", "silent_for", "moved"})
+_OF_BURSTS = frozenset({"taxon", *_FIELDS}) - _OF_CAMERAS
+"""Fields that a rule about silence or moves cannot have."""

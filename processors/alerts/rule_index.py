@@ -28,8 +28,9 @@ class RuleIndex:
             raise ValueError("two rules have the same name")
         self._by_key: dict[tuple[str, str], list[int]] = defaultdict(list)
         self.silence = tuple(rule for rule in self.rules if rule.silent)
+        self.moved = tuple(rule for rule in self.rules if rule.moved)
         for number, rule in enumerate(self.rules):
-            if rule.silent:
+            if rule.silent or rule.moved:
                 continue
             for subject in _subjects(rule):
                 for place in _places(rule):
@@ -46,8 +47,11 @@ class RuleIndex:
 
     def silence_at(self, camera: str) -> tuple[Rule, ...]:
         """The rules about silence of this camera."""
-        station = camera.partition("/")[0]
-        return tuple(rule for rule in self.silence if rule.is_at(station, camera))
+        return _at(camera, self.silence)
+
+    def moved_at(self, camera: str) -> tuple[Rule, ...]:
+        """The rules about moves of this camera."""
+        return _at(camera, self.moved)
 
     def shown(self, burst: BurstResolved) -> Shown:
         """What the burst is called, as rules see it."""
@@ -64,6 +68,11 @@ class RuleIndex:
         for number in sorted(numbers):
             if (found := match(self.rules[number], burst, seen)) is not None:
                 yield self.rules[number], found
+
+
+def _at(camera: str, rules: Iterable[Rule]) -> tuple[Rule, ...]:
+    station = camera.partition("/")[0]
+    return tuple(rule for rule in rules if rule.is_at(station, camera))
 
 
 def _subjects(rule: Rule) -> Iterable[str]:

@@ -49,6 +49,8 @@ class Rule:
     """About cameras from which nothing comes; then not about bursts."""
     silent_for: timedelta | None = None
     """For so long; None: for the contact interval of the camera's deployment, where it has one."""
+    moved: bool = False
+    """About cameras that show another view than before; then not about bursts."""
     severity: Severity = Severity.WARNING
     channels: tuple[str, ...] = ()
 

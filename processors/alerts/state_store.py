@@ -12,6 +12,7 @@ import structlog
 from pydantic import BaseModel, ValidationError
 
 from uncia.events import AlertRaised
+from uncia.processors.alerts.camera_view import CameraView
 from uncia.processors.alerts.grouping import CameraAlerts
 from uncia.processors.alerts.rarity import Sightings
 from uncia.processors.faust_runtime.stored_state import pack_state, unpack_state
@@ -31,17 +32,19 @@ class _Stored(BaseModel):
     heard: datetime | None = None
     sightings: tuple[Sightings, ...] = ()
     unsent: tuple[AlertRaised, ...] = ()
+    view: CameraView | None = None
     offset: int = -1
     logged_ms: int = -1
 
 
 def to_bytes(state: CameraAlerts) -> bytes:
-    """Encode the state: about 200 bytes for each alert, and 50 for each sighting."""
+    """Encode the state: about 200 bytes for each alert, 50 for each sighting, and at most 10 KB for the view."""
     stored = _Stored(
         alerts=tuple(state.alerts.values()),
         heard=state.heard,
         sightings=tuple(state.sightings),
         unsent=tuple(state.unsent),
+        view=state.view,
         offset=state.offset,
         logged_ms=state.logged_ms,
     )
@@ -59,5 +62,11 @@ def from_bytes(camera: str, raw: bytes) -> CameraAlerts:
         return CameraAlerts()
     alerts = {alert.alert_id: alert for alert in stored.alerts}
     return CameraAlerts(
-        stored.offset, stored.logged_ms, alerts, stored.heard, list(stored.sightings), list(stored.unsent)
+        stored.offset,
+        stored.logged_ms,
+        alerts,
+        stored.heard,
+        list(stored.sightings),
+        list(stored.unsent),
+        stored.view,
     )

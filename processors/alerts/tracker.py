@@ -4,8 +4,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
-from uncia.events import AlertRaised, BurstResolved, DeploymentChanged
+from uncia.events import AlertRaised, BurstResolved, DeploymentChanged, ImagePredicted
+from uncia.processors.alerts.camera_view import SPACING
 from uncia.processors.alerts.grouping import CameraAlerts, apply
+from uncia.processors.alerts.moved import compare_photograph
 from uncia.processors.alerts.rule_index import RuleIndex
 from uncia.processors.alerts.silence import hear, judge, open_silences, step_of
 from uncia.processors.alerts.state_store import from_bytes, to_bytes
@@ -28,8 +30,8 @@ class AlertUpdate:
 
     @property
     def state(self) -> bytes | None:
-        """The state to write afterwards; None: the camera has neither alerts nor sightings, and was never heard."""
-        known = self.alerts.alerts or self.alerts.sightings or self.alerts.heard
+        """The state to write afterwards; None: there is nothing to know of the camera."""
+        known = self.alerts.alerts or self.alerts.sightings or self.alerts.heard or self.alerts.view
         return to_bytes(replace(self.alerts, unsent=[])) if known else None
 
 
@@ -42,6 +44,8 @@ class AlertTracker:
         self._changed: dict[str, AlertUpdate] = {}
         self._heard: dict[str, datetime] = {}
         """The last contacts, so that a photograph rarely needs the state of its camera."""
+        self._compared: dict[str, datetime] = {}
+        """The capture times of the last photographs that were compared, for the same reason."""
         self._silent: set[str] | None = None
         """The cameras with an open alert about silence; None: to be read from the states."""
 
@@ -59,6 +63,7 @@ class AlertTracker:
         """Forget what was read for partitions that may have been elsewhere meanwhile."""
         self._changed.clear()
         self._heard.clear()
+        self._compared.clear()
         self._silent = None
 
     def is_news(self, camera: str, logged_at: float) -> bool:
@@ -77,6 +82,24 @@ class AlertTracker:
             self._changed[camera] = update
         if update.alerts.heard is not None:
             self._heard[camera] = update.alerts.heard
+
+    def compare(
+        self, photograph: ImagePredicted, deployment: DeploymentChanged | None, offset: int, logged_at: float
+    ) -> None:
+        """Compare a photograph with the view of its camera, by the deployment that covers its time in the log.
+
+        `logged_at`: seconds since 1970. Raises `PermanentError` for a luminance grid of the wrong size.
+        """
+        camera = photograph.camera
+        if (last := self._compared.get(camera)) is not None and abs(photograph.capture.time - last) < SPACING:
+            return
+        update = self._update(camera)
+        at, rules = datetime.fromtimestamp(logged_at, UTC), self.rules.moved_at(camera)
+        if (events := compare_photograph(update.alerts, photograph, rules, deployment, offset, at)) is not None:
+            update.events += events
+            self._changed[camera] = update
+        if (view := update.alerts.view) is not None and view.captured is not None:
+            self._compared[camera] = view.captured
 
     def tick(self, camera: str, deployment: DeploymentChanged | None, now: datetime) -> None:
         """Judge the silence of a camera, by the deployment that covers this time."""

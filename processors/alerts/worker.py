@@ -1,4 +1,4 @@
-"""Alerts: verdicts, contacts of cameras and ticks in, `camera.alert.raised.v1` out, by the rules of a file.
+"""Alerts: verdicts, photographs, reports and ticks in, `camera.alert.raised.v1` out, by the rules of a file.
 
 For each batch the states are written and confirmed first, with the alerts that follow from them (`state_store`), then
 the alerts are sent and confirmed, then the batch is acknowledged. A crash in between publishes the same alerts, perhaps
@@ -24,7 +24,7 @@ from faust.types import TP
 from uncia.camtrap.deployments import DeploymentReader, Deployments
 from uncia.camtrap.taxonomy import Taxonomy
 from uncia.errors import PermanentError, SettingsError
-from uncia.events import BurstResolved, ClockTicked
+from uncia.events import BurstResolved, ClockTicked, ImagePredicted
 from uncia.kafka.partitioning import partition_of
 from uncia.processors.alerts.contact_order import ContactOrder
 from uncia.processors.alerts.rule_file import read_rules
@@ -132,8 +132,20 @@ class AlertsWorker:
         is_news = is_own and self._tracker.is_news(camera, at)
         if is_news and (message.topic != self._predicted or is_contact(message.value)):
             self._tracker.hear(camera, at)
+        if is_own and message.topic == self._predicted and self._tracker.rules.moved_at(camera):
+            self._compare(message, camera, at)
         if (now := self._order(message.partition).complete(message.topic, message.offset)) is not None:
             self._judge(message.partition, now)
+
+    def _compare(self, message: Any, camera: str, at: float) -> None:
+        try:
+            photograph = ImagePredicted.from_bytes(message.value)
+            if photograph.camera == camera:
+                deployment = self._deployments.at(camera, datetime.fromtimestamp(at, UTC))
+                self._tracker.compare(photograph, deployment, message.offset, at)
+        except PermanentError as error:
+            # It counts for the ticks nevertheless.
+            log.warning("photograph_invalid", reason=error.reason, topic=message.topic, offset=message.offset)
 
     async def _receive_tick(self, tick: ClockTicked, partition: int) -> None:
         if tick.now > datetime.now(UTC) + MAX_CLOCK_LEAD or tick.partition != partition:

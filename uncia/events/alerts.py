@@ -24,6 +24,9 @@ class AlertCause(StrEnum):
     """Bursts with a verdict that the rule names, after a time without one at the camera."""
     SILENCE = "silence"
     """Nothing came from a camera for too long. The alert has no bursts; it is withdrawn when the camera is heard."""
+    CAMERA_MOVED = "camera-moved"
+    """A camera shows another view than before. The alert has no bursts; it is withdrawn when it has its earlier view
+    again."""
 
 
 class Severity(StrEnum):
@@ -70,9 +73,14 @@ class AlertRaised(Event):
     station: str
     camera: str
     summary: FreeText = Field(description="one sentence for people")
-    bursts: BoundedTuple[AlertBurst] = Field(description="its bursts, in order of capture; none: silence")
+    bursts: BoundedTuple[AlertBurst] = Field(
+        description="its bursts, in order of capture; none: silence, or a moved camera"
+    )
     channels: tuple[Name, ...] = Field(default=(), max_length=100, description="where the rule sends it")
-    raised_at: UtcTime = Field(description="log time of the verdict that raised it; of a silence, when it was too long")
+    raised_at: UtcTime = Field(
+        description="log time of the verdict that raised it; of a silence, when it was too long; of a moved "
+        "camera, of the photograph that decided it"
+    )
     updated_at: UtcTime = Field(description="log time of what changed it last")
 
     @property

@@ -9,13 +9,14 @@ import pytest
 from typer.testing import CliRunner
 
 from tests.unit.processors.alerts.builders import burst, reviewed
+from tests.unit.processors.alerts.test_moved import photograph
 from uncia.commands import alerts as command
 from uncia.commands import past_alerts
 from uncia.errors import UnciaError
 from uncia.events import BurstResolved, DeploymentChanged, ReviewDecision
 from uncia.kafka.broker import Message
 from uncia.settings import Settings
-from uncia.topics import DEPLOYMENT_CHANGED, Topic
+from uncia.topics import DEPLOYMENT_CHANGED, IMAGE_PREDICTED, Topic
 
 RULES = """
 rules:
@@ -129,6 +130,30 @@ def test_a_dry_run_counts_silences_that_ended(
     # Silence counts from the beginning of the thirty days.
     assert "silent: this rule would have raised 3 alerts in the last 30 days" in output
     assert "heard again after a silence since" in output
+
+
+def test_a_dry_run_learns_views_from_before_its_time(rules: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    rules.write_text("rules:\n  - {name: moved, moved: true, cameras: ridge/*}\n", encoding="utf-8")
+    now = datetime.now(UTC)
+    messages = [
+        Message(
+            "t", 0, number, round(1000 * logged.timestamp()), b"ridge/north", photograph(place, number).to_bytes(), []
+        )
+        for number, place in enumerate([1] * 40 + [2] * 20)
+        if (logged := now - timedelta(hours=3 * (60 - number)))
+    ]
+    broken = Message("t", 0, 60, round(1000 * now.timestamp()), b"ridge/north", b"-", [])
+    other = Message("t", 0, 61, round(1000 * now.timestamp()), b"valley/north", b"-", [])
+
+    def read(_: object, topics: tuple[Topic, ...], **__: object) -> list[Message]:
+        return [*messages, broken, other] if IMAGE_PREDICTED in topics else []
+
+    monkeypatch.setattr(past_alerts, "read_topics", read)
+    output = run("test", str(rules), "--days", "2")
+    assert "moved: this rule would have raised 1 alert in the last 2 days" in output
+    assert "ridge/north shows another view" in output
+    assert "skipped t 0:60" in output and "skipped t 0:61" not in output
+    assert "no alert in the last 1 days" in run("test", str(rules), "--days", "1")
 
 
 def deployed() -> DeploymentChanged:

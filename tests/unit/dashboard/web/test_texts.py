@@ -2,6 +2,7 @@
 
 import ast
 import re
+from enum import StrEnum
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -9,8 +10,10 @@ import pytest
 from jinja2 import Environment
 
 from tests.unit.dashboard.web.conftest import SignIn
+from uncia.camtrap.public_view import Withheld
 from uncia.dashboard.web import templating
 from uncia.dashboard.web.strings import TEXT
+from uncia.events import AlertCause, BurstCategory, BurstStatus
 
 TEMPLATES = sorted((Path(templating.__file__).parent / "templates").glob("*.j2"))
 WEB = Path(templating.__file__).parent
@@ -118,3 +121,17 @@ def test_an_error_names_the_field_as_its_form_does_and_for_programs_as_the_addre
     assert f'role="alert">{label}: ' in page.text
     assert answer.json()["detail"].startswith(f"{parameter}")
     assert label in TEXT.values()
+
+
+VALUES: dict[str, type[StrEnum]] = {
+    "alert.cause": AlertCause,
+    "public.withheld": Withheld,
+    "category": BurstCategory,
+    "status": BurstStatus,
+}
+"""Texts of which there must be one for each value that an event can have: a page with another would fail."""
+
+
+@pytest.mark.parametrize("name", VALUES)
+def test_each_value_has_a_text(name: str) -> None:
+    assert {f"{name}.{value}" for value in VALUES[name]} <= set(TEXT)

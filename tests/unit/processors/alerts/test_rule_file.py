@@ -69,7 +69,7 @@ def test_every_field_is_read() -> None:
     [
         ("{name: a, taxn: x}", "line 2, column 15: a rule has no 'taxn': did you mean 'taxon'?"),
         ("{taxon: Felidae}", "line 2, column 5: the rule has no `name`"),
-        ("{name: a}", "line 2, column 5: the rule 'a' has neither `taxon` nor `category` nor `silent_for`"),
+        ("{name: a}", "line 2, column 5: the rule 'a' has no `taxon`, `category`, `silent_for` or `moved`"),
         ("{name: a, category: dog}", "line 2, column 25: use one of animal, person, vehicle, blank"),
         ("{name: a, category: person, min_confidence: 0.5}", "line 2, column 49: verdicts have no probability of a "),
         ("{name: a, category: blank, taxon: Felidae}", "line 2, column 25: no blank has a taxon"),
@@ -92,6 +92,10 @@ def test_every_field_is_read() -> None:
         ("{name: a, silent_for: never}", "line 2, column 27: a duration is a number and a unit"),
         ("{name: a, silent_for: 3d, taxon: Felidae}", "line 2, column 38: a rule with `silent_for` has no `taxon`"),
         ("{name: a, silent_for: 3d, hours: 1:00-2:00}", "line 2, column 38: a rule with `silent_for` has no `hours`"),
+        ("{name: a, moved: often}", "line 2, column 22: use true or false"),
+        ("{name: a, moved: false}", "line 2, column 5: the rule 'a' has no `taxon`, `category`, `silent_for` or"),
+        ("{name: a, moved: true, rare: 9d}", "line 2, column 34: a rule with `moved` has no `rare`: it has no bursts"),
+        ("{name: a, silent_for: 3d, moved: true}", "line 2, column 38: a rule has one of `silent_for` and `moved`"),
         ("snow leopard", "line 2, column 5: a rule must consist of `key: value`"),
         ("{name: a, taxon: *leopard}", "line 2, column 22: anchors and aliases"),
     ],
@@ -154,3 +158,17 @@ def test_no_text_is_more_than_refused(text: str) -> None:
 def test_a_rule_about_silence_needs_no_taxon(text: str, time: timedelta | None) -> None:
     (rule,) = parse_rules(f"rules:\n  - {{name: a, silent_for: {text}}}", "rules.yaml", TAXONOMY).rules
     assert rule == Rule("a", silent=True, silent_for=time)
+
+
+def test_a_rule_about_moves_needs_no_taxon() -> None:
+    text = "rules:\n  - {name: a, moved: true, cameras: ridge/*, cooldown: 7d, severity: info, channels: mail}"
+    (rule,) = parse_rules(text, "rules.yaml", TAXONOMY).rules
+    moved = Rule(
+        "a",
+        moved=True,
+        cameras=("ridge/*",),
+        cooldown=timedelta(days=7),
+        severity=Severity.INFO,
+        channels=("mail",),
+    )
+    assert rule == moved
