@@ -32,7 +32,9 @@ def form(request: Request) -> dict[str, tuple[str | None, str, bytes]]:
     found = {}
     for part in message.iter_parts():
         name = part.get_param("name", header="content-disposition")
-        found[str(name)] = (part.get_filename(), part.get_content_type(), part.get_payload(decode=True))
+        content = part.get_payload(decode=True)
+        assert isinstance(content, bytes)
+        found[str(name)] = (part.get_filename(), part.get_content_type(), content)
     return found
 
 

@@ -1,5 +1,6 @@
 """The loop of a channel's pictures: the best one, tried again, given up at last, and no message waits for it."""
 
+import functools
 import threading
 from collections.abc import Iterator
 from dataclasses import replace
@@ -187,6 +188,9 @@ def test_no_message_waits_for_a_picture(box: Outbox, pictures: PictureOutbox, tm
             return stuck
         return site.respond(request)
 
+    def delivered(messages: int) -> bool:
+        return box.counts()["er"].delivered == messages
+
     with receiving(respond=respond) as receiver:
         one = replace(earthranger(receiver, tmp_path, picture=True), timeout_s=30.0)
         clock = Clock()
@@ -201,7 +205,7 @@ def test_no_message_waits_for_a_picture(box: Outbox, pictures: PictureOutbox, tm
         pictures.store_crops([crop()], {})
         messages.start()
         try:
-            wait_until(lambda: box.counts()["er"].delivered == 1, limit_s=20)
+            wait_until(functools.partial(delivered, 1), limit_s=20)
             attaching.step()
             clock.now += 60
             attaching.start()
@@ -209,7 +213,7 @@ def test_no_message_waits_for_a_picture(box: Outbox, pictures: PictureOutbox, tm
             for revision in range(2, 6):
                 queue(box, alert(revision=revision, state=UPDATED))
                 messages.wake()
-                wait_until(lambda number=revision: box.counts()["er"].delivered == number, limit_s=20)
+                wait_until(functools.partial(delivered, revision), limit_s=20)
         finally:
             attaching.stop()
             messages.stop()
