@@ -11,13 +11,15 @@ from structlog.testing import capture_logs
 
 from tests.unit.processors.delivery.examples import TAXA, alert, channel, deployment
 from tests.unit.processors.delivery.http_receiver import Answer, Request, receiving
-from tests.unit.processors.delivery.picture_examples import crop, jpeg, withdrawn
+from tests.unit.processors.delivery.picture_examples import crop, jpeg, jpeg_with_exif, withdrawn
+from tests.unit.processors.delivery.test_attachments import FilesOfAnEvent, source
 from tests.unit.processors.delivery.test_channel_sender import Clock
 from tests.unit.processors.delivery.test_earthranger import Site, earthranger
 from tests.unit.processors.delivery.test_outbox_pictures import queue, send
 from tests.waiting import wait_until
 from uncia.errors import DependencyDown
 from uncia.events import AlertState
+from uncia.imaging.metadata_removal import without_metadata
 from uncia.processors.delivery.channel_sender import ChannelSender
 from uncia.processors.delivery.channels import Channel, Rate
 from uncia.processors.delivery.earthranger import EarthRangerSender
@@ -220,3 +222,33 @@ def test_no_message_waits_for_a_picture(box: Outbox, pictures: PictureOutbox, tm
             receiver.ended.set()
             assert messages.join(30) and attaching.join(60)
     assert len(site.events) == 1
+
+
+def test_the_event_gets_the_picture_of_the_store_without_its_metadata(
+    box: Outbox, pictures: PictureOutbox, tmp_path: Path
+) -> None:
+    site, files = Site(), FilesOfAnEvent(Answer(drop=True))
+    data = jpeg_with_exif()
+
+    def respond(request: Request) -> Answer:
+        return files.respond(request) if request.path.partition("?")[0].endswith("/files/") else site.respond(request)
+
+    with receiving(respond=respond) as receiver, receiving(Answer(200, body=data)) as store:
+        one, clock = earthranger(receiver, tmp_path, picture=True), Clock()
+        messages = ChannelSender(
+            one,
+            EarthRangerSender(one),
+            box,
+            lambda event, its: message_of(event, its, deployment(), None, TAXA),
+        )
+        attaching = PictureSender(one, EarthRangerSender(one), pictures, source(store).read, clock)
+        queue(box, alert())
+        pictures.store_crops([crop(content=data)], {})
+        run(attaching, clock, 30)
+        assert receiver.requests == []
+        messages.step()
+        run(attaching, clock, 60)
+    # Its answer was lost, and it was not attached again.
+    assert files.files == {"uncia-alr-1.jpg": without_metadata(data)}
+    assert files.uploads == 1
+    assert pictures.next("er") is None
