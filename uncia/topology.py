@@ -328,14 +328,16 @@ PARTS: tuple[Part, ...] = (
     Part(
         "deliver",
         Kind.SERVICE,
-        "Sends alerts to people and other systems, by the channels of a file.",
+        "Sends alerts to people and other systems, by the channels of a file, with a crop where a channel wants one.",
         reads=(ALERT_RAISED,),
-        follows=(ALERT_HANDLED, DEPLOYMENT_CHANGED),
+        follows=(ALERT_HANDLED, DEPLOYMENT_CHANGED, CROP_PUBLISHED),
+        # Not the store: without it alerts are delivered all the same, and crops are attached later.
         needs=("kafka",),
         embedded=True,
         wanted_by="channels",
         scales="one process",
         extra="delivery",
+        store=(StoreRight(StoreAction.READ, CROPS_PREFIX),),
     ),
     Part(
         "dashboard",

@@ -278,8 +278,8 @@ _OPTIONAL: dict[ChannelType, tuple[str, ...]] = {
     ChannelType.WEBHOOK: (),
     ChannelType.EMAIL: ("username", "secret_file"),
     ChannelType.MQTT: ("username", "secret_file", "topic", "retain", "certfile", "keyfile"),
-    ChannelType.EARTHRANGER: (),
-    ChannelType.GUNDI: ("address",),
+    ChannelType.EARTHRANGER: ("picture",),
+    ChannelType.GUNDI: ("address", "picture"),
     ChannelType.APPRISE: (),
 }
 _FIELDS: dict[str, Callable[[yaml.Node], Any]] = {
@@ -301,6 +301,7 @@ _FIELDS: dict[str, Callable[[yaml.Node], Any]] = {
     "topic": _topic,
     "retain": switch,
     "event_type": text,
+    "picture": switch,
 }
 _PATHS = {"secret_file", "cafile", "certfile", "keyfile"}
 _ATTRIBUTES = {"timeout": "timeout_s"}

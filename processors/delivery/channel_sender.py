@@ -3,11 +3,9 @@
 import sqlite3
 import threading
 import time
-import traceback
 from collections import deque
 from collections.abc import Callable
 from datetime import UTC, datetime
-from pathlib import Path
 
 import structlog
 
@@ -15,6 +13,7 @@ from uncia.backoff import Backoff
 from uncia.events import AlertRaised
 from uncia.processors.delivery.channels import Channel, Rate
 from uncia.processors.delivery.failures import RefusedForGood, SendFailed
+from uncia.processors.delivery.loop_failures import STORAGE_BACKOFF, described, write_until_stored
 from uncia.processors.delivery.message import AlertMessage
 from uncia.processors.delivery.outbox import Outbox
 from uncia.processors.delivery.outbox_queue import Pick
@@ -30,7 +29,6 @@ _WAITS = (
     "The messages of this channel wait, and are tried again at least every 15 minutes: mend the cause, nothing must be "
     "restarted"
 )
-_STORAGE_BACKOFF = Backoff(first_s=0.5, max_s=30)
 
 log = structlog.get_logger("uncia")
 
@@ -148,13 +146,13 @@ class ChannelSender:
                 failures = 0
             except sqlite3.Error as error:
                 failures += 1
-                wait_s = _STORAGE_BACKOFF.delay_s(failures)
+                wait_s = STORAGE_BACKOFF.delay_s(failures)
                 log.warning("outbox_unavailable", channel=self.channel.name, error=str(error))
             except Exception as error:
                 # Such as a row that cannot be read: the thread must not end without a word.
                 failures += 1
                 wait_s = BACKOFF.delay_s(failures)
-                log.error("channel_failed", channel=self.channel.name, error=_described(error))
+                log.error("channel_failed", channel=self.channel.name, error=described(error))
             if wait_s > 0:
                 self._wake.wait(min(wait_s, _IDLE_S))
                 self._wake.clear()
@@ -197,14 +195,14 @@ class ChannelSender:
             self._failed(pick, failure, fields)
         except Exception as error:
             # A mistake of this program about one message must not end the deliveries of all others.
-            self._failed(pick, SendFailed(_described(error), may_have_arrived=True, busy=False), fields)
+            self._failed(pick, SendFailed(described(error), may_have_arrived=True, busy=False), fields)
         else:
             log.info("alert_delivered", **fields, state=alert.state, attempts=pick.attempts + 1)
             self._schedule.succeeded()
             self._suspects = (self._suspects | self._refused) - {alert.alert_id}
             self._refused.clear()
             self._needs_operator = False
-            self._store(lambda: self._outbox.delivered(name, pick, remote_id))
+            self._store(lambda: self._outbox.delivered(name, pick, remote_id, picture=self.channel.picture))
 
     def _failed(self, pick: Pick, failure: SendFailed, fields: dict[str, object]) -> None:
         attempts = pick.attempts + 1
@@ -238,20 +236,4 @@ class ChannelSender:
         )
 
     def _store(self, write: Callable[[], None]) -> None:
-        """Write what became of a message, until it works: a full disk must not have it sent again and again."""
-        failures = 0
-        while True:
-            try:
-                write()
-                return
-            except sqlite3.Error as error:
-                failures += 1
-                log.warning("outbox_unavailable", channel=self.channel.name, error=str(error))
-                if self._stop.wait(_STORAGE_BACKOFF.delay_s(failures)):
-                    return
-
-
-def _described(error: Exception) -> str:
-    """Where an error came from, without its text and without local values: they could contain a secret."""
-    frame = traceback.extract_tb(error.__traceback__)[-1]
-    return f"internal error {type(error).__name__} in {Path(frame.filename).name}, line {frame.lineno}"
+        write_until_stored(write, self.channel.name, self._stop)

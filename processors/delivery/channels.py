@@ -71,6 +71,8 @@ class Channel:
     topic: str = "uncia/alerts/{camera}"
     retain: bool = False
     event_type: str = ""
+    picture: bool = False
+    """Attaches a picture to the events that it creates."""
     certfile: Path | None = field(default=None, repr=False)
     keyfile: Path | None = field(default=None, repr=False)
 

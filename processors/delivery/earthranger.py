@@ -1,6 +1,7 @@
 """EarthRanger and Gundi: an alert is an event there, created once and changed by its id afterwards."""
 
 import json
+import secrets
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -11,6 +12,7 @@ from uncia.processors.delivery.channels import Channel
 from uncia.processors.delivery.failures import RefusedForGood, SendFailed
 from uncia.processors.delivery.http_client import Response, request
 from uncia.processors.delivery.message import AlertMessage
+from uncia.processors.delivery.pictures import Picture
 from uncia.processors.delivery.secret_file import read_secret
 
 __all__ = ["EarthRangerSender", "GundiSender", "details_of"]
@@ -41,6 +43,20 @@ class EarthRangerSender:
         del values["event_type"]
         self._call("PATCH", f"{self._root}/event/{quote(remote_id, safe='')}", values)
         return remote_id
+
+    def attach(self, remote_id: str, picture: Picture, reached: bool) -> None:
+        """Attach a picture to an event. Raises `SendFailed` or `RefusedForGood`."""
+        url = f"{self._root}/event/{quote(remote_id, safe='')}/files/"
+        # An earlier attempt may have attached it before its answer was lost.
+        if not (reached and self._has_file(url, picture.name)):
+            _upload(self._channel, url, "filecontent.file", picture, self._headers())
+
+    def _has_file(self, url: str, name: str) -> bool:
+        data = _parsed(self._call("GET", f"{url}?{urlencode({'page_size': _PAGE})}", None)).get("data")
+        files = data.get("results") if isinstance(data, Mapping) else data
+        if not isinstance(files, list):
+            return False
+        return any(isinstance(one, Mapping) and one.get("filename") == name for one in files)
 
     def _event(self, message: AlertMessage) -> dict[str, Any]:
         values: dict[str, Any] = {
@@ -80,13 +96,17 @@ class EarthRangerSender:
                 return
 
     def _call(self, method: str, url: str, values: Mapping[str, Any] | None) -> Response:
-        return _json_request(self._channel, method, url, values, {"Authorization": f"Bearer {_token(self._channel)}"})
+        return _json_request(self._channel, method, url, values, self._headers())
+
+    def _headers(self) -> dict[str, str]:
+        return {"Authorization": f"Bearer {_token(self._channel)}"}
 
 
 class GundiSender:
     """Creates and changes events by Gundi's API (v2), which passes them on to the sites that it is connected to.
 
-    Gundi has no search: where the answer to a creation is lost, the next attempt creates a second event.
+    Gundi has no search: where the answer to a creation is lost, the next attempt creates a second event, and where that
+    to a picture is lost, it attaches a second one.
     """
 
     def __init__(self, channel: Channel) -> None:
@@ -114,6 +134,11 @@ class GundiSender:
         _json_request(self._channel, "PATCH", url, values, headers)
         return remote_id
 
+    def attach(self, remote_id: str, picture: Picture, reached: bool) -> None:
+        """Attach a picture to an event. Raises `SendFailed` or `RefusedForGood`."""
+        url = f"{self._root}{quote(remote_id, safe='')}/attachments/"
+        _upload(self._channel, url, "file", picture, {"apikey": _token(self._channel)})
+
 
 def details_of(message: AlertMessage) -> dict[str, Any]:
     """The details of an event: flat, by the names of `docs/delivery.md`, which the event type must have."""
@@ -129,15 +154,32 @@ def _token(channel: Channel) -> str:
     return token
 
 
+def _upload(channel: Channel, url: str, field: str, picture: Picture, headers: Mapping[str, str]) -> None:
+    """Send a picture as the file of a form, in a field with this name."""
+    boundary = f"uncia-{secrets.token_hex(16)}"
+    head = (
+        f'--{boundary}\r\nContent-Disposition: form-data; name="{field}"; filename="{picture.name}"\r\n'
+        "Content-Type: image/jpeg\r\n\r\n"
+    )
+    body = b"".join((head.encode("ascii"), picture.jpeg, f"\r\n--{boundary}--\r\n".encode("ascii")))
+    form = {"Accept": "application/json", "Content-Type": f"multipart/form-data; boundary={boundary}"}
+    _request(channel, "POST", url, body, {**form, **headers})
+
+
 def _json_request(
     channel: Channel, method: str, url: str, values: Mapping[str, Any] | None, headers: Mapping[str, str]
 ) -> Response:
     body = None if values is None else json.dumps(values).encode()
+    about = {"Accept": "application/json", **({"Content-Type": "application/json"} if body else {})}
+    return _request(channel, method, url, body, {**about, **headers})
+
+
+def _request(channel: Channel, method: str, url: str, body: bytes | None, headers: Mapping[str, str]) -> Response:
     return request(
         method,
         url,
         body,
-        {"Accept": "application/json", **({"Content-Type": "application/json"} if body else {}), **headers},
+        headers,
         timeout_s=channel.timeout_s,
         cafile=channel.cafile,
         private_address=channel.private_address,

@@ -14,8 +14,10 @@ from uncia.events import AlertRaised, AlertState
 from uncia.processors.delivery.outbox_limits import limit_pending, prune
 from uncia.processors.delivery.outbox_queue import Pick, Queued, next_of_alert, queue_event
 from uncia.processors.delivery.outbox_schema import open_outbox_file
+from uncia.processors.delivery.picture_queue import queue_picture
+from uncia.topics import ALERT_RAISED
 
-__all__ = ["ChannelCounts", "DeadLetter", "Outbox", "PartitionOffset", "Retried"]
+__all__ = ["ChannelCounts", "DeadLetter", "Outbox", "PartitionOffset", "Retried", "store_offsets"]
 
 _PRUNE_EVERY = 500
 
@@ -95,7 +97,8 @@ class Outbox:
             self._database.close()
 
     @contextmanager
-    def _transaction(self) -> Iterator[sqlite3.Connection]:
+    def transaction(self) -> Iterator[sqlite3.Connection]:
+        """One transaction, of this thread alone: committed at its end, rolled back by an exception."""
         with self._lock:
             self._database.execute("BEGIN IMMEDIATE")
             try:
@@ -108,10 +111,10 @@ class Outbox:
 
     # From the log
 
-    def partitions(self) -> dict[Place, PartitionOffset]:
-        """How far the partitions were read."""
+    def partitions(self, topic: str = ALERT_RAISED.name) -> dict[Place, PartitionOffset]:
+        """How far the partitions of a topic were read."""
         with self._lock:
-            rows = self._database.execute("SELECT * FROM partitions").fetchall()
+            rows = self._database.execute("SELECT * FROM partitions WHERE topic = ?", (topic,)).fetchall()
         names = ("topic_id", "next_offset", "logged_at", "again_end", "again_before")
         return {(row["topic"], row["number"]): PartitionOffset(*(row[name] for name in names)) for row in rows}
 
@@ -130,25 +133,11 @@ class Outbox:
         An event that was queued before, or is older than one that was, is left out.
         """
         changed = set()
-        with self._transaction() as database:
+        with self.transaction() as database:
             for one in queued:
                 if queue_event(database, one):
                     changed.add(one.channel)
-            for (topic, number), place in offsets.items():
-                database.execute(
-                    "INSERT OR REPLACE INTO partitions"
-                    " (topic, number, topic_id, next_offset, logged_at, again_end, again_before)"
-                    " VALUES (?, ?, ?, ?, ?, ?, ?)",
-                    (
-                        topic,
-                        number,
-                        place.topic_id,
-                        place.next_offset,
-                        place.logged_at,
-                        place.again_end,
-                        place.again_before,
-                    ),
-                )
+            store_offsets(database, offsets)
             for channel in changed:
                 limit_pending(database, channel)
             self._since_prune += len(queued)
@@ -174,7 +163,7 @@ class Outbox:
         cancelled, and so are withdrawals for a channel that gets none, by its `states`. The message is marked as one
         that may have reached the receiver, and its attempt is counted, before this returns.
         """
-        with self._transaction() as database:
+        with self.transaction() as database:
             sequence = 0
             while True:
                 # One by one: of thousands that wait, mostly the first one is sent.
@@ -191,19 +180,23 @@ class Outbox:
                     if pick is not None:
                         return pick
 
-    def delivered(self, channel: str, pick: Pick, remote_id: str | None, note: str | None = None) -> None:
-        """Mark a message as delivered; `remote_id`: what the receiver calls the alert."""
-        with self._transaction() as database:
+    def delivered(
+        self, channel: str, pick: Pick, remote_id: str | None, note: str | None = None, *, picture: bool = False
+    ) -> None:
+        """Mark a message as delivered; `remote_id`: what the receiver calls the alert; `picture`: it gets one."""
+        with self.transaction() as database:
             self._end(database, channel, pick, "delivered", note)
             if remote_id is not None:
                 database.execute(
                     "UPDATE alerts SET remote_id = ? WHERE channel = ? AND alert_id = ?",
                     (remote_id, channel, pick.alert.alert_id),
                 )
+            if picture:
+                queue_picture(database, channel, pick.alert)
 
     def failed(self, channel: str, pick: Pick, reason: str, *, may_have_arrived: bool, counted: bool = True) -> None:
         """Note that an attempt failed; `counted`: as one of the channel's `tries`. The message stays pending."""
-        with self._transaction() as database:
+        with self.transaction() as database:
             database.execute(
                 "UPDATE messages SET error = ?, uncounted = uncounted + ?"
                 " WHERE channel = ? AND alert_id = ? AND revision = ?",
@@ -214,7 +207,7 @@ class Outbox:
 
     def give_up(self, channel: str, pick: Pick, reason: str, *, may_have_arrived: bool = False) -> None:
         """Make a message a dead letter."""
-        with self._transaction() as database:
+        with self.transaction() as database:
             self._end(database, channel, pick, "dead", reason)
             if not may_have_arrived:
                 self._unreached(database, channel, pick)
@@ -281,7 +274,7 @@ class Outbox:
 
     def retry(self, channel: str, alert_id: str = "") -> Retried:
         """Queue dead letters again. One that a later revision followed stays dead, and one that cannot be read."""
-        with self._transaction() as database:
+        with self.transaction() as database:
             rows = database.execute(
                 "SELECT sequence, event FROM messages WHERE channel = ?"
                 " AND (? = '' OR alert_id = ?) AND state = 'dead' AND revision ="
@@ -299,11 +292,30 @@ class Outbox:
 
     def drop(self, channel: str, alert_id: str = "") -> int:
         """Remove dead letters; returns how many."""
-        with self._transaction() as database:
+        with self.transaction() as database:
             return database.execute(
                 "DELETE FROM messages WHERE channel = ? AND (? = '' OR alert_id = ?) AND state = 'dead'",
                 (channel, alert_id, alert_id),
             ).rowcount
+
+
+def store_offsets(database: sqlite3.Connection, offsets: Mapping[Place, PartitionOffset]) -> None:
+    """Store how far partitions were read, in the transaction of what was made of them."""
+    for (topic, number), place in offsets.items():
+        database.execute(
+            "INSERT OR REPLACE INTO partitions"
+            " (topic, number, topic_id, next_offset, logged_at, again_end, again_before)"
+            " VALUES (?, ?, ?, ?, ?, ?, ?)",
+            (
+                topic,
+                number,
+                place.topic_id,
+                place.next_offset,
+                place.logged_at,
+                place.again_end,
+                place.again_before,
+            ),
+        )
 
 
 def _readable(event: bytes) -> AlertRaised | None:

@@ -41,3 +41,7 @@ def prune(database: sqlite3.Connection) -> None:
             " messages.channel = alerts.channel AND messages.alert_id = alerts.alert_id AND state = 'pending')",
             (channel, channel, MOST_ALERTS),
         )
+    database.execute(
+        "DELETE FROM pictures WHERE NOT EXISTS (SELECT 1 FROM alerts WHERE alerts.channel = pictures.channel"
+        " AND alerts.alert_id = pictures.alert_id)"
+    )

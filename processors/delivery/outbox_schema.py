@@ -10,7 +10,7 @@ from uncia.storage.sqlite_file import DatabaseNotUsable, NotUsable, SqliteKind
 __all__ = ["OutboxRefused", "open_outbox_file"]
 
 APPLICATION_ID = 0x554E4456  # "UNDV"
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 
 _SCHEMA = """
 CREATE TABLE partitions (
@@ -50,6 +50,27 @@ CREATE TABLE alerts (
 CREATE INDEX alerts_by_alert ON alerts (alert_id);
 CREATE INDEX alerts_by_touch ON alerts (channel, touched);
 """
+_PICTURES = """
+CREATE TABLE crops (                      -- the newest ones that are in the store
+    sequence INTEGER PRIMARY KEY AUTOINCREMENT,
+    crop_id TEXT NOT NULL UNIQUE, burst_id TEXT NOT NULL,
+    bucket TEXT NOT NULL, object_key TEXT NOT NULL, sha256 TEXT NOT NULL, score REAL NOT NULL
+);
+CREATE INDEX crops_by_burst ON crops (burst_id);
+CREATE TABLE pictures (                   -- of the alerts that a channel with pictures got
+    sequence INTEGER PRIMARY KEY AUTOINCREMENT,
+    channel TEXT NOT NULL, alert_id TEXT NOT NULL,
+    state TEXT NOT NULL,                  -- pending, attached, withheld, expired or dead
+    bursts TEXT NOT NULL,                 -- JSON: those whose crops it may have
+    attempts INTEGER NOT NULL DEFAULT 0,
+    reached INTEGER NOT NULL DEFAULT 0,   -- 1: the receiver has it, or may have it
+    crop_id TEXT,                         -- of the last attempt
+    error TEXT,
+    UNIQUE (channel, alert_id)
+);
+CREATE INDEX pictures_pending ON pictures (channel, sequence) WHERE state = 'pending';
+CREATE INDEX pictures_by_crop ON pictures (crop_id) WHERE crop_id IS NOT NULL;
+"""
 _FROM_1 = """
 ALTER TABLE partitions ADD COLUMN logged_at REAL NOT NULL DEFAULT 0;
 ALTER TABLE partitions ADD COLUMN again_end INTEGER NOT NULL DEFAULT 0;
@@ -61,7 +82,7 @@ ALTER TABLE messages ADD COLUMN absent INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE messages ADD COLUMN severity INTEGER NOT NULL DEFAULT 2;
 ALTER TABLE alerts ADD COLUMN held INTEGER NOT NULL DEFAULT 0;
 """
-_KIND = SqliteKind(APPLICATION_ID, SCHEMA_VERSION, {0: _SCHEMA, 1: _FROM_1})
+_KIND = SqliteKind(APPLICATION_ID, SCHEMA_VERSION, {0: _SCHEMA + _PICTURES, 1: _FROM_1 + _PICTURES, 2: _PICTURES})
 
 
 class OutboxRefused(UnciaError):

@@ -1,4 +1,4 @@
-"""What every sender does, and the sender of a channel."""
+"""What every sender does, and the sender of a channel and of its pictures."""
 
 from typing import Protocol
 
@@ -8,9 +8,10 @@ from uncia.processors.delivery.earthranger import EarthRangerSender, GundiSender
 from uncia.processors.delivery.mail import MailSender
 from uncia.processors.delivery.message import AlertMessage
 from uncia.processors.delivery.mqtt import MqttSender
+from uncia.processors.delivery.pictures import PictureReceiver
 from uncia.processors.delivery.webhook import WebhookSender
 
-__all__ = ["Sender", "sender_of"]
+__all__ = ["Sender", "picture_receiver_of", "sender_of"]
 
 
 class Sender(Protocol):
@@ -40,3 +41,16 @@ def sender_of(channel: Channel) -> Sender:
             return GundiSender(channel)
         case ChannelType.APPRISE:
             return AppriseSender(channel)
+
+
+def picture_receiver_of(channel: Channel) -> PictureReceiver | None:
+    """What attaches pictures to the events of a channel; None: it gets none."""
+    if not channel.picture:
+        return None
+    match channel.type:
+        case ChannelType.EARTHRANGER:
+            return EarthRangerSender(channel)
+        case ChannelType.GUNDI:
+            return GundiSender(channel)
+        case _:
+            return None

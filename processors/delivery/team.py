@@ -1,4 +1,4 @@
-"""The channels of the file as it is now, and a sender for each."""
+"""The channels of the file as it is now, and their senders."""
 
 import time
 from collections.abc import Callable
@@ -14,14 +14,20 @@ from uncia.events import AlertRaised
 from uncia.processors.delivery.channel_file import read_channels
 from uncia.processors.delivery.channel_sender import ChannelSender
 from uncia.processors.delivery.channels import Channel
+from uncia.processors.delivery.crop_reader import CropReader
 from uncia.processors.delivery.message import AlertMessage, message_of
 from uncia.processors.delivery.outbox import Outbox
-from uncia.processors.delivery.senders import Sender
+from uncia.processors.delivery.outbox_pictures import PictureOutbox
+from uncia.processors.delivery.picture_sender import PictureSender
+from uncia.processors.delivery.pictures import PictureSource
+from uncia.processors.delivery.senders import Sender, picture_receiver_of
 from uncia.processors.yaml_positions import refuse_emptied
 from uncia.settings import Settings
 from uncia.storage.file_stamp import file_stamp
 
 __all__ = ["Team"]
+
+_Loop = ChannelSender | PictureSender
 
 _STOP_S = 12.0
 
@@ -39,8 +45,12 @@ class Team:
         self._url = settings.dashboard_url
         self._taxa = SensitiveTaxa.load(settings.sensitive_taxa, Taxonomy.load(settings.taxonomy_file))
         self.deployments = Deployments()
-        self._senders: dict[str, ChannelSender] = {}
-        self._ending: list[ChannelSender] = []
+        pictures = PictureOutbox(outbox)
+        self._pictures, self._crops, self._source = pictures, CropReader(settings, pictures), PictureSource(settings)
+        self._without_people = settings.crops_withheld_by_person
+        # Of each channel that of its messages, and where it has pictures theirs.
+        self._senders: dict[str, tuple[_Loop, ...]] = {}
+        self._ending: list[_Loop] = []
         self.channels: dict[str, Channel] = {}
         self._seen = self._polled = file_stamp(file)
         self._replace()
@@ -67,24 +77,35 @@ class Team:
         busy = {sender.channel.name for sender in self._ending}
         for channel in self.channels.values():
             if channel.name not in self._senders and channel.name not in busy:
-                sender = ChannelSender(channel, self._make_sender(channel), self._outbox, self._render)
-                self._senders[channel.name] = sender
-                sender.start()
+                self._senders[channel.name] = self._loops(channel)
+                for sender in self._senders[channel.name]:
+                    sender.start()
+
+    def _loops(self, channel: Channel) -> tuple[_Loop, ...]:
+        messages = ChannelSender(channel, self._make_sender(channel), self._outbox, self._render)
+        receiver = picture_receiver_of(channel) if self._without_people else None
+        if receiver is None:
+            return (messages,)
+        self._crops.start()
+        return (messages, PictureSender(channel, receiver, self._pictures, self._source.read))
 
     def wake(self, names: set[str]) -> None:
         """Tell these channels that they have messages."""
         for name in names & set(self._senders):
-            self._senders[name].wake()
+            for sender in self._senders[name]:
+                sender.wake()
 
     def stop(self) -> None:
         """End all senders. One that is still sending after some seconds is left: it ends with the process."""
-        senders = [*self._senders.values(), *self._ending]
+        senders = [*(one for loops in self._senders.values() for one in loops), *self._ending]
         for sender in senders:
             sender.stop()
         deadline = time.monotonic() + _STOP_S
         for sender in senders:
             if not sender.join(max(0.0, deadline - time.monotonic())):
                 log.warning("channel_still_sending", channel=sender.channel.name)
+        self._crops.close()
+        self._source.close()
 
     def _render(self, alert: AlertRaised, channel: Channel) -> AlertMessage:
         first = alert.matching or alert.bursts
@@ -98,7 +119,10 @@ class Team:
         for problem in found.unusable:
             log.error("channel_unusable", at=str(problem))
         self.channels = {channel.name: channel for channel in found.channels}
-        for name, sender in list(self._senders.items()):
-            if self.channels.get(name) != sender.channel:
-                sender.stop()
-                self._ending.append(self._senders.pop(name))
+        if not self._without_people and any(channel.picture for channel in found.channels):
+            log.error("pictures_off", reason="UNCIA_CROPS_WITHHELD_BY_PERSON=false: a crop could show a person")
+        for name, loops in list(self._senders.items()):
+            if self.channels.get(name) != loops[0].channel:
+                for sender in loops:
+                    sender.stop()
+                self._ending += self._senders.pop(name)

@@ -59,6 +59,13 @@ def test_the_examples_of_the_page_are_valid(folder: Path) -> None:
     assert found == set(ChannelType)
 
 
+def test_pictures_are_off_until_they_are_switched_on(folder: Path) -> None:
+    fields = "name: e, type: earthranger, address: 'https://a.example', secret_file: secret, event_type: a"
+    text = f"channels:\n  - {{{fields}%s}}\n"
+    assert [parse(text % more, folder).channels[0].picture for more in ("", ", picture: true")] == [False, True]
+    assert mistakes(text % ", picture: best", folder)[0].endswith("use true or false")
+
+
 def test_gundi_has_its_address_and_rate(folder: Path) -> None:
     text = "channels:\n  - {name: g, type: gundi, secret_file: secret, event_type: a, trusted: true, position: exact}\n"
     (one,) = parse(text, folder).channels
@@ -72,6 +79,7 @@ def test_gundi_has_its_address_and_rate(folder: Path) -> None:
         ("    trusted: perhaps\n", "line 6, column 14: use true or false"),
         ("    position: exact\n", "line 6, column 15: only a channel with `trusted: true` gets a position"),
         ("    rate: often\n", "line 6, column 11: a rate is a number of messages and a time"),
+        ("    picture: true\n", "line 6, column 14: a channel of the type webhook has no `picture`"),
         ("    recipients: [a@example.org]\n", "line 6, column 17: a channel of the type webhook has no `recipients`"),
         ("    quiet: {from: 22:00, until: 6:00}\n", "line 6, column 12: `quiet` needs `zone`"),
         ("    quiet: {from: 22:00, until: 24:00, zone: UTC}\n", "line 6, column 33: a time of the day is expected"),

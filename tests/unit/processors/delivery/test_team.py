@@ -12,9 +12,11 @@ from tests.unit.processors.delivery.examples import alert, secret_file
 from tests.unit.processors.delivery.http_receiver import Answer, receiving
 from tests.waiting import wait_until
 from uncia.processors.delivery.channels import Channel
+from uncia.processors.delivery.crop_reader import CropReader
 from uncia.processors.delivery.message import AlertMessage
 from uncia.processors.delivery.outbox import Outbox, PartitionOffset
 from uncia.processors.delivery.outbox_queue import Queued
+from uncia.processors.delivery.picture_sender import PictureSender
 from uncia.processors.delivery.senders import Sender, sender_of
 from uncia.processors.delivery.team import Team
 from uncia.settings import Settings
@@ -123,3 +125,31 @@ def test_a_channel_without_its_secret_waits_and_the_others_send(box: Outbox, tmp
             team.stop()
     (unusable,) = [one for one in logs if one["event"] == "channel_unusable"]
     assert "bare: " in unusable["at"] and "none cannot be read" in unusable["at"]
+
+
+@pytest.mark.parametrize("without_people", [True, False])
+def test_only_a_channel_with_pictures_has_crops_read_and_only_where_no_crop_shows_a_person(
+    box: Outbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, without_people: bool
+) -> None:
+    secret_file(tmp_path)
+    started: list[str] = []
+    monkeypatch.setattr(CropReader, "start", lambda _: started.append("crops"))
+    monkeypatch.setattr(PictureSender, "start", lambda one: started.append(one.channel.name))
+    monkeypatch.setattr(PictureSender, "join", lambda one, timeout_s: True)
+    er = "name: %s, type: earthranger, address: 'http://127.0.0.1:1/', secret_file: secret, event_type: a%s"
+    write(tmp_path / "channels.yaml", hook("hook"), er % ("plain", ""))
+    settings = Settings(crops_withheld_by_person=without_people)
+    team = Team(settings, tmp_path / "channels.yaml", box, sender_of)
+    try:
+        team.start()
+        assert started == []
+        write(tmp_path / "channels.yaml", hook("hook"), er % ("plain", ""), er % ("shown", ", picture: true"))
+        with capture_logs() as logs:
+            team.refresh()
+            team.refresh()
+        team.start()
+        team.wake({"shown"})
+    finally:
+        team.stop()
+    assert started == (["crops", "shown"] if without_people else [])
+    assert ("pictures_off" in [one["event"] for one in logs]) != without_people
