@@ -52,6 +52,11 @@ class FileAlertRules:
         from uncia.processors.alerts.rule_file import parse_rules
         from uncia.processors.yaml_positions import FileMistakes
 
+        if not text.strip():
+            # The worker keeps the rules that it has: an editor leaves an empty file before it writes.
+            return CheckedRules(
+                0, (RuleMistake(1, 1, "the text is empty: to remove all rules, write `rules: []`"),), ()
+            )
         try:
             found = parse_rules(text, str(self._path()), self._taxonomy())
         except FileMistakes as error:
@@ -115,7 +120,8 @@ class FileAlertRules:
     def _path(self) -> Path:
         if self._settings.alert_rules is None:
             raise UnciaError("there is no file of alert rules: set UNCIA_ALERT_RULES (docs/alerts.md)")
-        return self._settings.alert_rules.absolute()
+        # Not the link to a file in a repository, but that file is replaced.
+        return self._settings.alert_rules.resolve()
 
     def _taxonomy(self) -> Taxonomy:
         return Taxonomy.load(self._settings.taxonomy_file)
@@ -136,12 +142,17 @@ class FileAlertRules:
 
 
 def _keep(path: Path, text: str) -> None:
-    """Move the kept versions on by one, and keep this one as the last."""
+    """Move the kept versions on by one, and keep this one as the last, unless it is already, as after a failed save."""
+    last, fresh = path.with_name(f"{path.name}.1"), path.with_name(f"{path.name}.0")
+    if last.exists() and last.read_text(encoding="utf-8") == text:
+        return
+    # First: where the disk is full, no earlier version is lost.
+    write_durably(fresh, text, mode=0o640)
     for number in range(_VERSIONS, 1, -1):
         older = path.with_name(f"{path.name}.{number - 1}")
         if older.exists():
             older.replace(path.with_name(f"{path.name}.{number}"))
-    write_durably(path.with_name(f"{path.name}.1"), text, mode=0o640)
+    fresh.replace(last)
 
 
 def _mistakes(found: Sequence[object]) -> tuple[RuleMistake, ...]:

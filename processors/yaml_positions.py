@@ -136,7 +136,9 @@ def mapping(node: yaml.Node, what: str, known: set[str]) -> dict[str, yaml.Node]
         raise Wrong(node.start_mark, f"{what} must consist of `key: value`")
     found: dict[str, yaml.Node] = {}
     for key, value in node.value:
-        if key.value not in known or not isinstance(key, yaml.ScalarNode):
+        if not isinstance(key, yaml.ScalarNode):
+            raise Wrong(key.start_mark, f"{what} must consist of `key: value`: put braces and brackets in quotes")
+        if key.value not in known:
             near = difflib.get_close_matches(str(key.value), known, 1)
             meant = f"did you mean {near[0]!r}?" if near else f"known are {', '.join(sorted(known))}"
             raise Wrong(key.start_mark, f"{what} has no {str(key.value)[:50]!r}: {meant}")

@@ -7,7 +7,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Select, String, and_, cast, or_, select
 
-from uncia.camtrap.hidden_people import PERSON_TAXON
+from uncia.camtrap.hidden_people import PERSON_TAXA
 from uncia.dashboard.catalogue.tables import (
     burst_frames,
     bursts,
@@ -104,6 +104,10 @@ def photographs_of(connection: Connection, choice: Choice, threshold: float) -> 
         in_chosen = _in_bursts(connection, old, chosen)
         others = _named_by_others_alone(connection, [row["upload_id"] for row in in_chosen], chosen)
         rows |= {row["upload_id"]: row for row in in_chosen if row["upload_id"] not in others}
+        if category == _PERSON:
+            # Such as those of a burst with more photographs than its event lists.
+            lone = _lone_predictions(connection, threshold)
+            rows |= {row["upload_id"]: row for row in _among(connection, old, captures.c.upload_id, lone)}
     return _with_image_ids(connection, [rows[name] for name in sorted(rows)])
 
 
@@ -167,12 +171,12 @@ def _with_person(connection: Connection, threshold: float) -> set[str]:
         or_(
             bursts.c.category == _PERSON,
             bursts.c.model_category == _PERSON,
-            bursts.c.taxon == PERSON_TAXON,
-            bursts.c.model_taxon == PERSON_TAXON,
+            bursts.c.taxon.in_(PERSON_TAXA),
+            bursts.c.model_taxon.in_(PERSON_TAXA),
         )
     )
     seen = select(observations.c.burst_id).where(
-        or_(observations.c.category == _PERSON, observations.c.taxon == PERSON_TAXON),
+        or_(observations.c.category == _PERSON, observations.c.taxon.in_(PERSON_TAXA)),
         or_(observations.c.certain.is_(None), observations.c.certain),
     )
     frames = select(burst_frames.c.burst_id).where(burst_frames.c.category == _PERSON)

@@ -46,7 +46,10 @@ def nearby_deployments(connection: Connection, camera: str, time: datetime) -> N
         deployments.c.starts_at <= moment + _ZONES,
         or_(deployments.c.ends_at.is_(None), deployments.c.ends_at >= moment - _ZONES),
     )
-    own = connection.execute(in_force.where(deployments.c.camera == camera)).mappings().all()
+    # Events of before canonical names spell a camera otherwise; the workers compare canonical spellings.
+    known = connection.execute(select(deployments.c.camera).distinct()).scalars()
+    spellings = [name for name in known if canonical_camera(name) == canonical_camera(camera)]
+    own = connection.execute(in_force.where(deployments.c.camera.in_(spellings))).mappings().all()
     found = {(row["camera"], row["deployment_id"]): row for row in own}
     for place in own:
         latitude, longitude = place["latitude"], place["longitude"]

@@ -5,7 +5,7 @@ from typing import Any
 
 from sqlalchemy import Connection, select
 
-from uncia.camtrap.hidden_people import PERSON_TAXON, BurstEvidence, PersonBox
+from uncia.camtrap.hidden_people import PERSON_TAXA, BurstEvidence, PersonBox
 from uncia.dashboard.catalogue.tables import burst_frames, bursts, captures, detections, observations
 from uncia.events.bursts import BurstCategory
 
@@ -29,7 +29,7 @@ def person_evidence(connection: Connection, image_id: str) -> tuple[BurstEvidenc
     reviewed: dict[str, list[Mapping[Any, Any]]] = {}
     seen = select(observations).where(observations.c.burst_id.in_(list(frames)))
     for row in connection.execute(seen).mappings() if frames else ():
-        if row["category"] == _PERSON or row["taxon"] == PERSON_TAXON:
+        if row["category"] == _PERSON or row["taxon"] in PERSON_TAXA:
             reviewed.setdefault(row["burst_id"], []).append(row)
     evidence = [_of_burst(row, frames[row["burst_id"]], reviewed.get(row["burst_id"], ())) for row in found]
     listed = any(
@@ -44,7 +44,7 @@ def _of_burst(
     frames, persons = list(frames), list(persons)
     says = (
         _PERSON in (row["category"], row["model_category"])
-        or PERSON_TAXON in (row["taxon"], row["model_taxon"])
+        or not {row["taxon"], row["model_taxon"]}.isdisjoint(PERSON_TAXA)
         or any(frame["category"] == _PERSON for frame in frames)
         # A verdict below its threshold is no statement: `certain` is None in what a reviewer saw.
         or any(person["certain"] is not False for person in persons)

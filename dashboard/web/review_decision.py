@@ -1,15 +1,23 @@
 """Builds the event of a reviewer's decision; pure."""
 
 from collections.abc import Sequence
+from dataclasses import asdict
 from datetime import datetime
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from uncia import ids
 from uncia.dashboard.catalogue.rows import BurstDetail
-from uncia.dashboard.catalogue.verdicts import Shown, shown_by_review
+from uncia.dashboard.catalogue.verdicts import Shown, counting_review, shown_by_review
 from uncia.dashboard.web.strings import TEXT, text
-from uncia.events import BurstCategory, ObservationReviewed, ReviewDecision, ReviewedBox, ReviewedObservation
+from uncia.events import (
+    BurstCategory,
+    BurstReview,
+    ObservationReviewed,
+    ReviewDecision,
+    ReviewedBox,
+    ReviewedObservation,
+)
 
 __all__ = ["DecidedBox", "DecidedObservation", "Decision", "review_event", "seen_verdict"]
 
@@ -125,9 +133,33 @@ def review_event(
         marks=None if decision.marks is None else tuple(decision.marks),
         comment=decision.comment or None,
         supersedes=decision.supersedes,
+        restores=_restored(decision, detail, at) if decided is ReviewDecision.UNDO else None,
         burst=None if decision.decision is ReviewDecision.MARK else newest,
         reviewed_at=at,
     )
+
+
+def _restored(decision: Decision, detail: BurstDetail, at: datetime) -> BurstReview | None:
+    """The earlier review that counts again after an undo: as pages show it, so the events of the burst must."""
+    undo = {
+        "review_id": "",
+        "decision": ReviewDecision.UNDO.value,
+        "supersedes": decision.supersedes,
+        "reviewed_at": at,
+    }
+    found = counting_review([*map(asdict, detail.reviews), undo])
+    if found is None:
+        return None
+    return ObservationReviewed(
+        review_id=found["review_id"],
+        burst_id=detail.burst.burst_id,
+        station=detail.burst.station,
+        camera=detail.burst.camera,
+        reviewer=found["reviewer"],
+        decision=found["decision"],
+        observations=found["observations"],
+        reviewed_at=found["reviewed_at"],
+    ).as_burst_review()
 
 
 def _confirmed(decision: Decision, seen: Shown, images: set[str]) -> ReviewedObservation:

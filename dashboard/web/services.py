@@ -9,7 +9,9 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 from uncia.audit import AuditLog
 from uncia.dashboard.catalogue.alerts import Alerts
@@ -120,18 +122,20 @@ class Services:
         if task is None:
             task = asyncio.create_task(asyncio.to_thread(self._render, change.burst_id))
             self._rendered[key] = task
+            task.add_done_callback(partial(_forget_failed, self._rendered, key))
             while len(self._rendered) > _RENDERED:
                 self._rendered.popitem(last=False)
         return await asyncio.shield(task)
 
     async def alert_update(self, change: AlertChange, stations: Iterable[str] | None) -> str | None:
-        """What a page with alerts is told about a change, as JSON; None where it concerns none of the stations (None:
+        """What a page with alerts is sent after a change, as JSON; None where it concerns none of the stations (None:
         all). Computed once for all accounts that may see the same stations."""
         key = (change, None if stations is None else frozenset(stations))
         task = self._alert_updates.get(key)
         if task is None:
             task = asyncio.create_task(asyncio.to_thread(self._alert_update, change, key[1]))
             self._alert_updates[key] = task
+            task.add_done_callback(partial(_forget_failed, self._alert_updates, key))
             while len(self._alert_updates) > _RENDERED:
                 self._alert_updates.popitem(last=False)
         return await asyncio.shield(task)
@@ -171,3 +175,9 @@ class Services:
             **{name: self.templates.part(name, view) for name in ("card", "hero")},
         }
         return RenderedChange(view.station, view.model_dump_json(), json.dumps(parts))
+
+
+def _forget_failed(cache: OrderedDict[Any, Any], key: object, task: "asyncio.Task[Any]") -> None:
+    """Compute a result again after a failure: otherwise every viewer would get the same failure until a restart."""
+    if task.cancelled() or task.exception() is not None:
+        cache.pop(key, None)

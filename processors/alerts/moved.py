@@ -47,7 +47,12 @@ def compare_photograph(
     if (values := texture(grid)) is None:
         return None
     dark = is_dark(grid) if capture.infrared is None else capture.infrared
+    before = view.deployment
     view.begin(deployment.deployment_id if deployment else None)
+    ended: list[AlertRaised] = []
+    if before is not None and view.deployment != before:
+        summary = f"withdrawn: {photograph.camera} has a new deployment"
+        ended = [_change(state, alert, AlertState.WITHDRAWN, summary, logged_at) for alert in _open(state)]
     change = view.compare(values, capture.time, dark)
     view.offset, view.logged_ms = offset, logged_ms
     state.view = view
@@ -55,8 +60,14 @@ def compare_photograph(
         return [_raise(state, photograph, rule, logged_at) for rule in rules]
     if change is ViewChange.RETURNED:
         summary = f"withdrawn: {photograph.camera} has its earlier view again"
-        return [_change(state, alert, AlertState.WITHDRAWN, summary, logged_at) for alert in _open(state)]
-    return []
+        # Of several moves the last one was undone: the alerts about those before stay.
+        last = {alert.rule: alert for alert in _open(state)}
+        return [
+            _change(state, alert, AlertState.WITHDRAWN, summary, logged_at)
+            for alert in last.values()
+            if alert.state is AlertState.RAISED
+        ]
+    return ended
 
 
 def _open(state: CameraAlerts) -> list[AlertRaised]:

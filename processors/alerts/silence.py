@@ -128,7 +128,8 @@ def open_silences(state: CameraAlerts) -> list[AlertRaised]:
 def _raise(state: CameraAlerts, camera: str, rule: Rule, since: datetime, due: datetime) -> AlertRaised:
     summary = f"nothing from {camera} since {_text(since)}"
     for before in reversed(list(state.alerts.values())):
-        if before.rule == rule.name and timedelta(0) <= due - before.raised_at < rule.cooldown:
+        is_silence = before.rule == rule.name and before.cause is AlertCause.SILENCE
+        if is_silence and timedelta(0) <= due - before.raised_at < rule.cooldown:
             return _change(state, before, AlertState.UPDATED, summary, due)
     raised = AlertRaised(
         alert_id=ids.alert_id(rule.name, camera, f"silent since {since.isoformat()}"),

@@ -11,7 +11,7 @@ from datetime import datetime
 import structlog
 from pydantic import BaseModel, ValidationError
 
-from uncia.events import AlertRaised
+from uncia.events import AlertCause, AlertRaised
 from uncia.processors.alerts.camera_view import CameraView
 from uncia.processors.alerts.grouping import CameraAlerts
 from uncia.processors.alerts.rarity import Sightings
@@ -20,7 +20,8 @@ from uncia.processors.faust_runtime.stored_state import pack_state, unpack_state
 __all__ = ["TABLE", "from_bytes", "to_bytes"]
 
 TABLE = "alerts"
-_VERSION = 1
+_VERSION = 2
+"""2: with alerts about moved cameras, which version 1 takes for damage. All other states are written as version 1."""
 
 log = structlog.get_logger("uncia")
 
@@ -48,7 +49,8 @@ def to_bytes(state: CameraAlerts) -> bytes:
         offset=state.offset,
         logged_ms=state.logged_ms,
     )
-    return pack_state(_VERSION, stored.model_dump_json(exclude_none=True).encode())
+    moved = any(alert.cause is AlertCause.CAMERA_MOVED for alert in (*stored.alerts, *stored.unsent))
+    return pack_state(_VERSION if moved else 1, stored.model_dump_json(exclude_none=True).encode())
 
 
 def from_bytes(camera: str, raw: bytes) -> CameraAlerts:

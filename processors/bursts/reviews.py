@@ -10,11 +10,9 @@ from uncia.events import (
     BurstResolved,
     BurstReview,
     BurstStatus,
-    FurtherObservation,
     ObservationReviewed,
     ReviewDecision,
 )
-from uncia.events.bursts import MAX_FURTHER
 from uncia.processors.bursts.changes import PendingEvent, StateChanges
 from uncia.processors.bursts.lifecycle import BurstLifecycle
 from uncia.processors.bursts.state import CameraState
@@ -85,23 +83,8 @@ def _order(reviewed_at: datetime, review_id: str) -> tuple[datetime, str]:
 
 def _review_of(event: ObservationReviewed) -> BurstReview | None:
     if event.decision is ReviewDecision.UNDO:
-        return None
-    main = event.observations[0] if event.observations else None
-    further = dict.fromkeys(
-        FurtherObservation(category=one.category, taxon=one.taxon, label=one.label) for one in event.observations[1:]
-    )
-    return BurstReview(
-        review_id=event.review_id,
-        reviewer=event.reviewer,
-        decision=event.decision.value,
-        category=main.category if main else None,
-        taxon=main.taxon if main else None,
-        label=main.label if main else None,
-        rank=main.rank if main else None,
-        count=main.count if main else None,
-        further=tuple(further)[:MAX_FURTHER] or None,
-        reviewed_at=event.reviewed_at,
-    )
+        return event.restores
+    return event.as_burst_review()
 
 
 def _sentence(event: ObservationReviewed) -> str:

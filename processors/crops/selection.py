@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from uncia import ids
+from uncia.camtrap.hidden_people import evidence_of
 from uncia.events import BoxSource, BurstCategory, BurstFrame, BurstResolved, BurstStatus, DetectionCategory
 from uncia.events.values import Box
 
@@ -61,13 +62,11 @@ def select_crops(burst: BurstResolved, *, most: int, withheld_by_person: bool) -
 
 
 def may_show_person(burst: BurstResolved) -> bool:
-    """Whether a person is, or may be, anywhere in the burst: as its event says, or by any frame of it.
+    """Whether a person is, or may be, anywhere in the burst: as its event, its review or any frame of it says.
 
     An event that says nothing about it is read with suspicion: every box of a person counts.
     """
-    if burst.crops_withheld or burst.category is BurstCategory.PERSON:
-        return True
-    if any(frame.category is BurstCategory.PERSON for frame in burst.frames):
+    if burst.crops_withheld or evidence_of(burst).says_person:
         return True
     return burst.crops_withheld is None and any(
         box.category is DetectionCategory.PERSON and box.score >= MIN_SCORE

@@ -82,13 +82,17 @@ class AlertIntake:
                 old = message.offset < known.again_end and logged_at <= known.again_before
                 events.append((_decoded(message, message.value), logged_at, old))
         holding = self._outbox.holding({alert.alert_id for alert, _, _ in events})
+        before = {alert_id: set(channels) for alert_id, channels in holding.items()}
         queued = []
         for alert, logged_at, old in events:
             has = holding[alert.alert_id]
             for one in self._queued(alert, logged_at, has, channels):
                 if not old or one.channel in has:
                     sent = isinstance(alert, AlertRaised) and alert.state is not AlertState.WITHDRAWN and not one.muted
-                    has[one.channel] = has.get(one.channel, True) and not sent
+                    # What was raised and withdrawn within the batch was not sent.
+                    ended = isinstance(alert, AlertRaised) and alert.state is AlertState.WITHDRAWN
+                    unsent = ended and one.channel not in before[alert.alert_id]
+                    has[one.channel] = unsent or (has.get(one.channel, True) and not sent)
                     queued.append(one)
         return moved, self._outbox.apply(queued, moved)
 

@@ -119,11 +119,13 @@ class Outbox:
         return {(row["topic"], row["number"]): PartitionOffset(*(row[name] for name in names)) for row in rows}
 
     def holding(self, alert_ids: Collection[str]) -> dict[str, dict[str, bool]]:
-        """The channels that have an event of these alerts, by alert id; true: all of them were held back so far."""
+        """The channels that have an event of these alerts, by alert id; true: none was sent so far."""
         found: dict[str, dict[str, bool]] = {}
         with self._lock:
             for one in alert_ids:
-                rows = self._database.execute("SELECT channel, held FROM alerts WHERE alert_id = ?", (one,)).fetchall()
+                rows = self._database.execute(
+                    "SELECT channel, held OR NOT reached AS held FROM alerts WHERE alert_id = ?", (one,)
+                ).fetchall()
                 found[one] = {row["channel"]: bool(row["held"]) for row in rows}
         return found
 

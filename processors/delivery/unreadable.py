@@ -33,7 +33,7 @@ def unreadable_alert(message: Message, value: bytes, reason: str) -> UnreadableA
         found = json.loads(value)
     body: dict[str, Any] = found if isinstance(found, dict) else {}
     alert_id, revision, named = body.get("alert_id"), body.get("revision"), body.get("channels")
-    if not isinstance(alert_id, str) or not 0 < len(alert_id) <= _LONGEST_ID or not _is_revision(revision):
+    if not _is_id(alert_id) or not _is_revision(revision):
         alert_id, revision = f"{message.topic}/{message.partition}@{message.offset}", 1
     names = named[:_MOST_CHANNELS] if isinstance(named, list) else []
     return UnreadableAlert(
@@ -44,6 +44,11 @@ def unreadable_alert(message: Message, value: bytes, reason: str) -> UnreadableA
         event=value,
         reason=f"this version of Uncia cannot read the event: {reason}"[:500],
     )
+
+
+def _is_id(value: object) -> TypeGuard[str]:
+    # JSON can name half of a surrogate pair, which SQLite cannot store.
+    return isinstance(value, str) and 0 < len(value) <= _LONGEST_ID and value.isascii()
 
 
 def _is_revision(value: object) -> TypeGuard[int]:

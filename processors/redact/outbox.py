@@ -6,9 +6,10 @@
 3. What changes afterwards is published under the same id, after another random delay, so that the time of a correction
    does not show when a person worked on which burst. A withdrawal alone does not wait: it can be a secret. What
    follows it waits for a delay of its own, which is drawn when the withdrawal has left.
-4. What is published is computed when it is published, from the deployments and the levels of then: a place that was
+4. An event is stored before it is sent (`begun`): after a crash it counts as seen, whatever the clock says then.
+5. What is published is computed when it is published, from the deployments and the levels of then: a place that was
    made more secret meanwhile is published accordingly.
-5. A burst whose key was removed (a tombstone) is withdrawn, and then its state is removed with its id. If the same
+6. A burst whose key was removed (a tombstone) is withdrawn, and then its state is removed with its id. If the same
    photographs are uploaded again, their burst counts its revisions from one, and is another burst to the public.
 """
 
@@ -16,9 +17,10 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
+from uncia.camtrap.hidden_people import evidence_of
 from uncia.events import BurstResolved, BurstStatus, PublicBurstResolved
 
-__all__ = ["DrawDue", "Entry", "View", "changed", "earliest_due", "ended", "is_due", "published", "stripped"]
+__all__ = ["DrawDue", "Entry", "View", "begun", "changed", "earliest_due", "ended", "is_due", "published", "stripped"]
 
 _DAY_S = 86_400
 
@@ -46,6 +48,10 @@ class Entry:
     """What is due is the withdrawal of what it sees, whatever the verdict is by then."""
     ended: bool = False
     """The burst was removed: this state goes when the withdrawal has left."""
+    begun: PublicBurstResolved | None = None
+    """Stored before it is sent: it may have left, whatever the clock says after a crash."""
+    renewed: bool = False
+    """The burst was removed and is back: what follows the withdrawal has another id."""
 
     def event(self, view: View) -> PublicBurstResolved | None:
         """What the public is to see."""
@@ -56,9 +62,10 @@ class Entry:
         """What is to be published when it is due; None: the withdrawal, or nothing."""
         return None if self.withdrawal else self.event(view)
 
-    def may_be_public(self, now: float) -> bool:
-        """Whether the public may see something of it: an event may have left although its state was not stored."""
-        return self.withdrawal or self.published is not None or is_due(self, now)
+    @property
+    def may_be_public(self) -> bool:
+        """Whether the public may see something of it: an event may have left although that was not stored."""
+        return self.withdrawal or self.published is not None or self.begun is not None
 
 
 def changed(
@@ -66,12 +73,11 @@ def changed(
     burst: BurstResolved,
     partition: int,
     logged_at: float,
-    now: float,
     view: View,
     draw_id: Callable[[], str],
     draw_due: DrawDue,
 ) -> Entry | None:
-    """The state after one verdict that was logged at `logged_at` and is read `now`; the same object if nothing changes.
+    """The state after one verdict that was logged at `logged_at`; the same object if nothing changes.
 
     `draw_id` and `draw_due` are called only where the result is used. Returns None for a burst that the public never
     sees anything of.
@@ -90,17 +96,14 @@ def changed(
     after = replace(entry, burst=stripped(burst), partition=partition, ended=False)
     wanted = after.event(view)
     if entry.withdrawal:
-        return after
+        return replace(after, renewed=entry.renewed or entry.ended)
     if wanted is None:
-        return _withdrawn(after, logged_at) if entry.may_be_public(now) else replace(after, due=None)
-    if is_due(entry, now):
-        # Its event may have left although its state was not stored: what differs from it is a correction.
-        pending = entry.event(view)
-        if pending == wanted:
+        return _withdrawn(after, logged_at) if entry.may_be_public else replace(after, due=None)
+    if entry.begun is not None:
+        # It may have left although that was not stored: what differs from it is a correction.
+        if entry.begun == wanted:
             return after
-        if pending is None:
-            return _withdrawn(after, logged_at)
-        after = replace(after, published=pending, due=None)
+        after = replace(after, published=entry.begun, begun=None, due=None)
     if wanted == after.published:
         return replace(after, due=None)
     if after.due is not None:
@@ -108,15 +111,15 @@ def changed(
     return replace(after, due=draw_due(wanted.period, logged_at))
 
 
-def ended(entry: Entry | None, logged_at: float, now: float) -> Entry | None:
-    """The state after a tombstone that was logged at `logged_at` and is read `now`; None: it is removed."""
+def ended(entry: Entry | None, logged_at: float) -> Entry | None:
+    """The state after a tombstone that was logged at `logged_at`; None: it is removed."""
     if entry is None or entry.ended:
         return entry
-    return replace(_withdrawn(entry, logged_at), ended=True) if entry.may_be_public(now) else None
+    return replace(_withdrawn(entry, logged_at), ended=True, renewed=False) if entry.may_be_public else None
 
 
 def _withdrawn(entry: Entry, logged_at: float) -> Entry:
-    return replace(entry, due=logged_at, withdrawal=True)
+    return replace(entry, due=logged_at, withdrawal=True, begun=None)
 
 
 def earliest_due(period: str, logged_at: float) -> float:
@@ -138,8 +141,20 @@ def is_due(entry: Entry, now: float) -> bool:
     return entry.due is not None and entry.due <= now
 
 
+def begun(entry: Entry, event: PublicBurstResolved | None) -> Entry:
+    """The state to store before `event` is sent; the same object for a withdrawal, and for what left before."""
+    if entry.withdrawal or event is None or event in (entry.published, entry.begun):
+        return entry
+    return replace(entry, begun=event)
+
+
 def published(
-    entry: Entry, event: PublicBurstResolved | None, now: float, view: View, draw_due: DrawDue
+    entry: Entry,
+    event: PublicBurstResolved | None,
+    now: float,
+    view: View,
+    draw_id: Callable[[], str],
+    draw_due: DrawDue,
 ) -> Entry | None:
     """The state after an event was published, or a withdrawal (None); None: it is removed.
 
@@ -147,7 +162,9 @@ def published(
     """
     if entry.ended:
         return None
-    after = replace(entry, published=event, due=None, withdrawal=False)
+    after = replace(entry, published=event, due=None, withdrawal=False, begun=None, renewed=False)
+    if entry.renewed:
+        after = replace(after, public_id=draw_id())
     wanted = after.event(view) if entry.withdrawal else None
     return after if wanted is None else replace(after, due=draw_due(wanted.period, now))
 
@@ -158,6 +175,8 @@ def stripped(burst: BurstResolved) -> BurstResolved:
         update={
             "frames": (),
             "frames_left_out": None,
+            # The frames may be all that says that there is a person.
+            "crops_withheld": True if evidence_of(burst).says_person else burst.crops_withheld,
             "best_crop": None,
             "models": (),
             "changes": (),

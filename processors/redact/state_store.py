@@ -27,6 +27,8 @@ class _Stored(BaseModel):
     published: PublicBurstResolved | None = None
     withdrawal: bool = False
     ended: bool = False
+    begun: PublicBurstResolved | None = None
+    renewed: bool = False
 
 
 def to_bytes(entry: Entry) -> bytes:
@@ -39,6 +41,8 @@ def to_bytes(entry: Entry) -> bytes:
         published=entry.published,
         withdrawal=entry.withdrawal,
         ended=entry.ended,
+        begun=entry.begun,
+        renewed=entry.renewed,
     )
     return pack_state(_VERSION, stored.model_dump_json(exclude_none=True).encode())
 
@@ -58,4 +62,6 @@ def from_bytes(burst_id: str, raw: bytes) -> Entry | None:
         stored.published,
         stored.withdrawal,
         stored.ended,
+        stored.begun,
+        stored.renewed,
     )

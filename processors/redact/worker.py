@@ -1,20 +1,24 @@
 """Public events: `camera.burst.resolved.v1` in, `public.burst.resolved.v1` out, after a random delay.
 
 For each batch the states are written and confirmed, then the batch is acknowledged. A timer publishes what is due, in a
-random order, and writes each state after its event was confirmed. A crash in between publishes the same event a second
-time, under the same id, on a compacted topic. The publication ends with the assignment of its partitions: another
-worker may know a later verdict.
+random order: it writes each state before the event is sent, and again after the event was confirmed. A crash in between
+publishes the same event a second time, under the same id, on a compacted topic. Before that it has read all verdicts
+that the topic has by then. The publication ends with the assignment of its partitions: another worker may know a later
+verdict.
 """
 
 import asyncio
 import random
 import secrets
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import faust
 import structlog
+from aiokafka.errors import KafkaError
+from faust.exceptions import FaustError
+from faust.types import TP
 
 from uncia.camtrap.deployments import DeploymentReader
 from uncia.camtrap.public_view import KnownDeployments, public_view
@@ -24,10 +28,11 @@ from uncia.errors import PermanentError
 from uncia.events import BurstResolved, PublicBurstResolved
 from uncia.processors.faust_runtime.app import WorkerApp, create_app, faust_topic
 from uncia.processors.faust_runtime.batches import process_batches
+from uncia.processors.faust_runtime.consumer import start_positions
 from uncia.processors.faust_runtime.delivery import send
 from uncia.processors.faust_runtime.lease import Lease
 from uncia.processors.faust_runtime.state_table import StateTable
-from uncia.processors.redact.outbox import Entry, changed, earliest_due, ended, is_due, published
+from uncia.processors.redact.outbox import Entry, begun, changed, earliest_due, ended, is_due, published
 from uncia.processors.redact.state_store import TABLE, from_bytes, to_bytes
 from uncia.settings import Settings
 from uncia.topics import BURST_RESOLVED, PUBLIC_BURST_RESOLVED
@@ -40,6 +45,7 @@ PARTITION = 0
 """All public events are in one partition: that of a burst is its camera's."""
 
 _DAY_S = 86_400
+_POLL_S = 0.5
 
 log = structlog.get_logger("uncia")
 
@@ -97,6 +103,8 @@ class RedactWorker:
         now, generation = self._clock(), self._app.consumer_generation_id
         if self._generation != generation:
             await self._index()
+        if not await self._has_read_the_log(generation):
+            return
         due = [key for key, at in self._due.items() if at <= now]
         self._random.shuffle(due)
         for key in due:
@@ -104,6 +112,29 @@ class RedactWorker:
                 if not self._is_ready() or self._app.consumer_generation_id != generation:
                     return
                 await self._publish(key, now)
+
+    async def _has_read_the_log(self, generation: int) -> bool:
+        """Wait until all verdicts are read that are on the topic now: a later one may withhold what is due.
+
+        False: the assignment ended meanwhile, or Kafka does not answer.
+        """
+        own = [TP(self._bursts, number) for number in self._app.partitions_of(self._bursts)]
+        try:
+            ends = await self._app.consumer.highwaters(*own)
+            while any((await self._behind(own, ends)).values()):
+                await asyncio.sleep(_POLL_S)
+                if not self._is_ready() or self._app.consumer_generation_id != generation:
+                    return False
+        except (KafkaError, FaustError) as error:
+            # The next interval tries again.
+            log.debug("publication_postponed", error=str(error))
+            return False
+        return True
+
+    async def _behind(self, own: Sequence[TP], ends: Mapping[TP, int | None]) -> dict[int, bool]:
+        """By partition, whether verdicts before its end were not read and acknowledged yet."""
+        read = await start_positions(self._app.consumer, own)
+        return {tp.partition: read[tp.partition] < (ends.get(tp) or 0) for tp in own}
 
     def _is_ready(self) -> bool:
         """Whether the states of this assignment are read."""
@@ -141,12 +172,16 @@ class RedactWorker:
             self._note(key, entry)
             return
         event = entry.due_event(self._view)
-        if entry.withdrawal or event != entry.published:
+        if (after := begun(entry, event)) is not entry:
+            # What was begun is known to be public even where the clock is an earlier one after a crash.
+            await self._write(key, entry.partition, after)
+            entry = after
+        if entry.withdrawal or entry.begun is not None or event != entry.published:
             # The day, not the second: several events have it.
             stamp = now - now % _DAY_S
             value = event.to_bytes() if event else None
             await send(self._public, key=entry.public_id.encode(), value=value, partition=PARTITION, timestamp=stamp)
-        await self._write(key, entry.partition, published(entry, event, now, self._view, self._draw_due))
+        await self._write(key, entry.partition, published(entry, event, now, self._view, self._draw_id, self._draw_due))
 
     async def _process(self, events: Sequence[faust.Event]) -> None:
         async with self._writing:
@@ -172,22 +207,23 @@ class RedactWorker:
             await asyncio.gather(*writes)
 
     def _after(self, entry: Entry | None, burst: BurstResolved | None, message: Any) -> Entry | None:
-        now = self._clock()
         if burst is None:
-            return ended(entry, message.timestamp, now)
+            return ended(entry, message.timestamp)
         return changed(
             entry,
             burst,
             message.partition,
             message.timestamp,
-            now,
             self._view,
-            lambda: secrets.token_hex(16),
+            self._draw_id,
             self._draw_due,
         )
 
     def _view(self, burst: BurstResolved) -> PublicBurstResolved | None:
         return public_view(burst, self._deployments, self._taxa, cell_cameras=self._settings.public_cell_cameras)
+
+    def _draw_id(self) -> str:
+        return secrets.token_hex(16)
 
     def _draw_due(self, period: str, logged_at: float) -> float:
         delay = self._random.uniform(self._settings.public_delay_least_s, self._settings.public_delay_most_s)

@@ -69,6 +69,11 @@ class ForgetPlan(BaseModel):
         return frozenset(one.upload_id for one in self.photographs)
 
     @property
+    def kept_uploads(self) -> frozenset[str]:
+        """The ids of the uploads that stay."""
+        return frozenset(one.upload_id for one in self.kept)
+
+    @property
     def copies(self) -> dict[str, PlannedPhotograph]:
         """By the id of an upload that goes, the upload that stays of the same content."""
         kept = {one.image_id: one for one in self.kept}

@@ -47,6 +47,8 @@ def what_remains(now: datetime) -> list[str]:
         "what reviewers decided, with ids of photographs and boxes, on camera.observation.reviewed.v1 and in the "
         "catalogue: it does not expire",
         "alerts: which rule matched at which camera and when, on camera.alert.raised.v1 and in the catalogue",
+        "messages of `uncia deliver` in its outbox and at the receivers, with pictures that were attached to events of "
+        "EarthRanger or Gundi",
         "where a rule is about moved cameras: the pattern of grey values of a camera's view, in 32 by 19 cells, in the "
         "state of the alerts worker",
         "that the uploads were forgotten, with their keys, in the catalogue; eight bytes of each photograph's id in "

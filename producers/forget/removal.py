@@ -28,7 +28,7 @@ class StoreRemoval:
         """
         deleted = 0
         for photograph in plan.photographs:
-            deleted += self._remove_photograph(photograph)
+            deleted += self._remove_photograph(photograph, plan.kept_uploads)
         for key in self._derived_keys(plan, ended_bursts):
             for found in _deletion_order(self.store.history(self.bucket, key)):
                 self.store.delete_version(self.bucket, found)
@@ -41,16 +41,16 @@ class StoreRemoval:
             _described(version)
             for photograph in plan.photographs
             for version in self._versions(photograph)
-            if not version.is_marker and self._is_of(photograph, version)
+            if not version.is_marker and self._is_of(photograph, version, plan.kept_uploads)
         ]
         for key in self._derived_keys(plan, ()):
             found += [_described(version) for version in self.store.history(self.bucket, key)]
         return found
 
-    def _remove_photograph(self, photograph: PlannedPhotograph) -> int:
+    def _remove_photograph(self, photograph: PlannedPhotograph, kept: Collection[str]) -> int:
         versions = self._versions(photograph)
         contents = [version for version in versions if not version.is_marker]
-        own = [version for version in contents if self._is_of(photograph, version)]
+        own = [version for version in contents if self._is_of(photograph, version, kept)]
         others = [version for version in contents if version not in own]
         if others and versions[0] in own and others[0].object.version_id:
             # What it had replaced must not appear as a new photograph: the delete marker comes first, and stays.
@@ -66,11 +66,13 @@ class StoreRemoval:
         own = [version for version in found if version.object.key == photograph.key]
         return sorted(own, key=lambda version: version.object.modified, reverse=True)
 
-    def _is_of(self, photograph: PlannedPhotograph, version: StoredVersion) -> bool:
+    def _is_of(self, photograph: PlannedPhotograph, version: StoredVersion, kept: Collection[str]) -> bool:
         """Whether a version is the photograph: the same key can hold another one that replaced it."""
         stored = version.object
-        if ids.upload_id(photograph.bucket, stored.key, stored.etag) == photograph.upload_id:
-            return True
+        upload = ids.upload_id(photograph.bucket, stored.key, stored.etag)
+        if upload == photograph.upload_id or upload in kept:
+            # The same content, uploaded again under the same key, is an upload of its own that may stay.
+            return upload == photograph.upload_id
         # The ETag of an upload in parts is no digest of its content.
         try:
             content = self.store.read(

@@ -16,7 +16,8 @@ from uncia.events.detections import DetectionCategory
 from uncia.events.values import Box
 
 __all__ = [
-    "PERSON_TAXON",
+    "PERSON_GENUS",
+    "PERSON_TAXA",
     "STORED_BOXES",
     "BurstEvidence",
     "HiddenPeople",
@@ -26,7 +27,9 @@ __all__ = [
     "keep_persons_first",
 ]
 
-PERSON_TAXON = "Homo sapiens"
+PERSON_GENUS = "Homo"
+PERSON_TAXA = ("Homo sapiens", PERSON_GENUS)
+"""What classifiers and reviewers call a person, where they give a taxon."""
 
 LOWEST_SCORE = 0.1
 """Boxes of persons with a lower score are not blurred. Where a person is in the burst, weak boxes are the rest of them:
@@ -116,7 +119,7 @@ def evidence_of(burst: BurstResolved) -> BurstEvidence:
         categories |= {burst.review.category, *(one.category for one in further)}
         named |= {burst.review.taxon or "", *(one.taxon or "" for one in further)}
     return BurstEvidence(
-        BurstCategory.PERSON in categories or PERSON_TAXON in named,
+        BurstCategory.PERSON in categories or not named.isdisjoint(PERSON_TAXA),
         tuple(box for frame in burst.frames for box in _boxes(frame)),
     )
 

@@ -21,6 +21,7 @@ from enum import StrEnum
 from itertools import islice
 from typing import Protocol
 
+from uncia.camtrap.hidden_people import PERSON_GENUS, evidence_of
 from uncia.camtrap.sensitive_taxa import SensitiveTaxa
 from uncia.camtrap.sensitivity import PublicPosition, cell_degrees, generalise, strictest
 from uncia.camtrap.taxonomy import ROOT
@@ -120,6 +121,9 @@ def view_of_facts(
     public_id: str = "",
 ) -> PublicBurstResolved | Withheld:
     """As `public_view`, of a verdict from elsewhere than the log, and with the reason where it is nothing."""
+    if any(sensitivity.includes(PERSON_GENUS, name) for name in (*facts.names, *facts.further)):
+        # A detector can take a person for an animal.
+        return Withheld.PERSON
     if not _plausible(facts):
         return Withheld.IMPLAUSIBLE_TIME
     level = sensitivity.strictest_of(facts.names)
@@ -158,7 +162,7 @@ def public_facts(burst: BurstResolved) -> PublicFacts | Withheld:
         return Withheld.PROVISIONAL
     further = (review.further or ()) if review is not None else ()
     categories = {burst.category if review is None else review.category, *(one.category for one in further)}
-    if burst.crops_withheld or BurstCategory.PERSON in categories:
+    if burst.crops_withheld or evidence_of(burst).says_person:
         return Withheld.PERSON
     if categories != {BurstCategory.ANIMAL}:
         return Withheld.NO_ANIMAL

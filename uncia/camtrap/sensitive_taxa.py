@@ -67,6 +67,12 @@ class SensitiveTaxa:
             level = self._levels[taxon] = self._find(taxon)
         return level
 
+    def includes(self, above: str, name: str | None) -> bool:
+        """Whether a scientific name or a label is a taxon, or one below it."""
+        found = " ".join((name or "").split())
+        found = self._names.get(found.casefold(), found)
+        return above in (found, *self.taxonomy.ancestors(found))
+
     def hidden_below(self, taxon: str) -> Sensitivity:
         """The strictest level of the listed taxa below a taxon: what it can be if it was not recognised closely."""
         return self._hidden.get(taxon, Sensitivity.NONE)

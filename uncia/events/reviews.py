@@ -6,7 +6,7 @@ from typing import ClassVar
 from pydantic import Field, PositiveInt
 
 from uncia.events.base import BoundedTuple, Event, FreeText, Name, UtcTime, WireModel
-from uncia.events.bursts import BurstCategory
+from uncia.events.bursts import MAX_FURTHER, BurstCategory, BurstReview, FurtherObservation
 from uncia.events.values import Box
 
 
@@ -81,4 +81,28 @@ class ObservationReviewed(Event):
         description="the newest `camera.burst.resolved.v1` of the burst that the sender knows, as its JSON: by it the "
         "bursts worker revises a burst that it no longer holds; None: only one that it holds is revised",
     )
+    restores: BurstReview | None = Field(
+        default=None, description="for `undo`: the earlier review that counts again; None: none does"
+    )
     reviewed_at: UtcTime
+
+    def as_burst_review(self) -> BurstReview:
+        """The review as the events of its burst repeat it."""
+        main = self.observations[0] if self.observations else None
+        further = dict.fromkeys(
+            FurtherObservation(category=one.category, taxon=one.taxon, label=one.label) for one in self.observations[1:]
+        )
+        # Persons and vehicles are never those that are left out.
+        first = sorted(further, key=lambda one: one.category is BurstCategory.ANIMAL)[:MAX_FURTHER]
+        return BurstReview(
+            review_id=self.review_id,
+            reviewer=self.reviewer,
+            decision=self.decision.value,
+            category=main.category if main else None,
+            taxon=main.taxon if main else None,
+            label=main.label if main else None,
+            rank=main.rank if main else None,
+            count=main.count if main else None,
+            further=tuple(one for one in further if one in set(first)) or None,
+            reviewed_at=self.reviewed_at,
+        )

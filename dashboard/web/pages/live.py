@@ -179,17 +179,17 @@ def stream_position(after: int | None, last_event_id: str) -> int | None:
 async def _changes(
     context: Viewing, after: int | None, *, with_alerts: bool = False
 ) -> AsyncIterator[tuple[str | None, RenderedChange | str]]:
-    """Bursts as parts of the page, and what is told about alerts."""
+    """Bursts as parts of the page, and changes of alerts."""
     services, valid = context.services, still_valid(context)
     async for change, position in services.feed.follow(after):
         at = None if position is None else str(position)
         if isinstance(change, AlertChange):
-            told = await services.alert_update(change, context.caller.stations) if with_alerts else None
-            if told is None:
+            update = await services.alert_update(change, context.caller.stations) if with_alerts else None
+            if update is None:
                 continue
             if not await valid():
                 return
-            yield at, told
+            yield at, update
             continue
         rendered = await services.rendered(change)
         if rendered is None or not context.caller.may_see(rendered.station):

@@ -14,6 +14,7 @@ from uncia.commands.dashboard_alert_rules import FileAlertRules
 from uncia.errors import UnciaError
 from uncia.kafka.broker import Message
 from uncia.settings import Settings
+from uncia.storage.durable import write_durably
 
 RULES = """rules:
   - name: leopard
@@ -151,3 +152,39 @@ def test_a_preview_ends_in_time_and_only_one_runs(rules: FileAlertRules, monkeyp
         rules.preview(RULES, 30)
     first.join(20)
     assert "uncia alerts test" in second[0]
+
+
+def test_an_empty_text_is_a_mistake_that_says_how_to_remove_all_rules(rules: FileAlertRules, path: Path) -> None:
+    (mistake,) = rules.check(" \n").mistakes
+    assert "write `rules: []`" in mistake.text
+    with pytest.raises(UnciaError, match="has a mistake"):
+        rules.save("\n", rules.read().fingerprint)
+    assert path.read_text() == RULES
+
+
+def test_a_link_stays_and_the_file_behind_it_is_replaced(path: Path, tmp_path: Path) -> None:
+    link = tmp_path / "link.yaml"
+    link.symlink_to(path)
+    linked = FileAlertRules(Settings(_env_file=None, alert_rules=link))
+    linked.save(RULES + "# 2\n", linked.read().fingerprint)
+    assert link.is_symlink()
+    assert path.read_text() == RULES + "# 2\n"
+
+
+def test_saves_that_fail_leave_the_kept_versions(
+    rules: FileAlertRules, path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rules.save(RULES + "# 2\n", rules.read().fingerprint)
+    write = write_durably
+
+    def refuse(target: Path, *arguments: Any, **options: Any) -> None:
+        if target == path:
+            raise OSError(16, os.strerror(16))
+        write(target, *arguments, **options)
+
+    monkeypatch.setattr(dashboard_alert_rules, "write_durably", refuse)
+    for number in range(5):
+        with pytest.raises(UnciaError, match="cannot be written"):
+            rules.save(f"{RULES}# {number + 3}\n", rules.read().fingerprint)
+    kept = [path.with_name(f"rules.yaml.{number}").read_text() for number in (1, 2)]
+    assert kept == [RULES + "# 2\n", RULES]

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 import typer
-from sqlalchemy import Engine, func, insert, make_url, select, update
+from sqlalchemy import Engine, delete, func, insert, make_url, select, update
 from typer.testing import CliRunner
 
 from tests.unit.dashboard.catalogue.catalogue_data import sqlite_catalogue
@@ -342,3 +342,15 @@ def test_a_forgotten_photograph_is_not_planned_again(database: Engine) -> None:
         connection.execute(update(captures).where(own).values(rejection_reason="image-forgotten"))
     with pytest.raises(UnciaError, match="knows no photograph"):
         forget(image)
+
+
+def test_a_person_in_a_photograph_that_no_burst_lists_expires(database: Engine) -> None:
+    with database.begin() as connection:
+        query = select(detections.c.upload_id).join(captures, captures.c.upload_id == detections.c.upload_id)
+        upload = connection.execute(query.limit(1)).scalar_one()
+        # As in a burst with more photographs than its event lists.
+        connection.execute(delete(burst_frames).where(burst_frames.c.upload_id == upload))
+        person = update(detections).where(detections.c.upload_id == upload)
+        connection.execute(person.values(category="person", score=0.97))
+        choice = Choice(expired={"person": datetime(2100, 1, 1, tzinfo=UTC)})
+        assert upload in {row["upload_id"] for row in photographs_of(connection, choice, 0.2)}

@@ -272,6 +272,21 @@ def test_of_two_reviews_at_once_the_second_is_refused_with_the_name_of_the_first
     assert "rita's" in other.decide(again, "undo", status=422, supersedes=again["review_id"])["detail"]
 
 
+def test_undoing_a_second_review_names_the_first_one_which_counts_again(
+    reviewer: Reviewer, other: Reviewer, publisher: FakePublisher, writable_catalogue: Engine
+) -> None:
+    burst = reviewer.queue()[0]
+    reviewer.decide(burst, "blank")
+    first = event_of(publisher)
+    fold(writable_catalogue, first)
+    reviewer.client.post("/review/release.json", headers=reviewer.headers)
+    (again,) = [one for one in other.queue(first=burst["burst_id"]) if one["burst_id"] == burst["burst_id"]]
+    decided = other.decide(again, "unknown")
+    fold(writable_catalogue, event_of(publisher))
+    other.decide(again, "undo", supersedes=decided["review_id"])
+    assert event_of(publisher).restores == first.as_burst_review()
+
+
 def test_a_decision_that_kafka_does_not_take_is_reported(reviewer: Reviewer, publisher: FakePublisher) -> None:
     burst = reviewer.queue()[0]
     publisher.down = True

@@ -28,6 +28,7 @@ from uncia.processors.alerts.rules import Rule
 from uncia.processors.alerts.silence import hear, judge
 from uncia.processors.alerts.state_store import from_bytes, to_bytes
 from uncia.processors.alerts.tracker import AlertTracker
+from uncia.processors.faust_runtime.stored_state import StateTooNew, unpack_state
 
 CAMERA = "ridge/north"
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
@@ -219,3 +220,39 @@ def test_a_restart_that_reads_messages_again_publishes_the_same(
     assert all(one.raised_at.tzinfo is UTC for one in found)
     newest = {one.alert_id: one for one in found}
     assert list(newest.values()) == list(state.alerts.values())
+
+
+def test_of_several_moves_the_earlier_view_withdraws_the_last_one_alone() -> None:
+    state = CameraAlerts()
+    first, second, withdrawn = compare(state, [*[1] * 40, *[2] * 40, *[3] * 40, *[2] * 20])
+    assert (withdrawn.alert_id, withdrawn.state) == (second.alert_id, AlertState.WITHDRAWN)
+    assert state.alerts[first.alert_id].state is AlertState.RAISED
+
+
+def test_a_new_deployment_withdraws_the_alert() -> None:
+    state, events = CameraAlerts(), list[AlertRaised]()
+    for number, place in enumerate([*[1] * 40, *[2] * 30]):
+        placed = deployment("d1" if number < 60 else "d2")
+        events += compare_photograph(state, photograph(place, number), (RULE,), placed, number, logged(number)) or ()
+    raised, withdrawn = events
+    assert (withdrawn.alert_id, withdrawn.state) == (raised.alert_id, AlertState.WITHDRAWN)
+    assert withdrawn.summary == "withdrawn: ridge/north has a new deployment"
+
+
+def test_a_rule_about_moves_that_becomes_one_about_silence_raises_one_alert_which_a_contact_ends() -> None:
+    state = CameraAlerts()
+    (moved,) = compare(state, MOVED, (Rule("camera trouble", moved=True, cooldown=30 * DAY),))
+    state.heard = logged(60)
+    silent = Rule("camera trouble", silent=True, silent_for=6 * HOUR, cooldown=30 * DAY)
+    ticks = [logged(60) + 7 * HOUR + timedelta(minutes=minute) for minute in range(5)]
+    (silence,) = (one for at in ticks for one in judge(state, CAMERA, deployment(), (silent,), at) or ())
+    assert silence.alert_id != moved.alert_id
+    assert [one.alert_id for one in hear(state, logged(60) + 8 * HOUR) or ()] == [silence.alert_id]
+
+
+def test_a_version_that_knows_no_moves_refuses_a_state_with_one_and_reads_all_others() -> None:
+    state = CameraAlerts(heard=NOW)
+    assert unpack_state(1, to_bytes(state), "alerts")
+    compare(state, MOVED)
+    with pytest.raises(StateTooNew):
+        unpack_state(1, to_bytes(state), "alerts")

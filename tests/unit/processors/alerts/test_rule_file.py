@@ -172,3 +172,9 @@ def test_a_rule_about_moves_needs_no_taxon() -> None:
         channels=("mail",),
     )
     assert rule == moved
+
+
+@pytest.mark.parametrize("text", ["rules:\n  - {{ leopard_rule }}\n", "rules:\n  - ? [a, b]\n    : c\n"])
+def test_a_template_that_was_not_filled_in_is_a_mistake_with_its_place(text: str) -> None:
+    (mistake,) = mistakes(text)
+    assert "put braces and brackets in quotes" in mistake and "line 2" in mistake

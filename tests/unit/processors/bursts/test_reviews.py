@@ -236,3 +236,15 @@ def test_a_kill_between_the_writes_sends_the_same_revision_again(worker: Worker)
     assert resumed.revision == burst.revision + 1
     assert resumed.review is not None
     assert worker.review(review(burst)) == []
+
+
+def test_undoing_a_second_review_brings_the_first_one_back(worker: Worker) -> None:
+    burst = closed(worker)
+    leopard = ReviewedObservation(category=BurstCategory.ANIMAL, taxon="Panthera uncia", label="snow leopard")
+    first = review(burst).model_copy(update={"observations": (leopard,)})
+    (reviewed,) = worker.review(first)
+    second = review(reviewed, 2)
+    (corrected,) = worker.review(second)
+    undo = review(corrected, 3, ReviewDecision.UNDO, supersedes=second.review_id)
+    (undone,) = worker.review(undo.model_copy(update={"restores": first.as_burst_review()}))
+    assert undone.review == first.as_burst_review()

@@ -1,9 +1,18 @@
 """Which boxes of a burst get a crop."""
 
+from datetime import UTC, datetime
+
 import pytest
 
 from tests.unit.processors.crops.builders import BOX, animal, burst, frame, person
-from uncia.events import BoxSource, BurstCategory, BurstStatus, DetectionCategory
+from uncia.events import (
+    BoxSource,
+    BurstCategory,
+    BurstReview,
+    BurstStatus,
+    DetectionCategory,
+    FurtherObservation,
+)
 from uncia.events.bursts import CropReference
 from uncia.events.values import Box
 from uncia.processors.crops.selection import (
@@ -92,3 +101,22 @@ def test_the_setting_publishes_crops_next_to_persons() -> None:
 def test_a_superseded_burst_has_no_crops() -> None:
     event = burst([frame(1, animal())], status=BurstStatus.SUPERSEDED)
     assert select_crops(event, most=5, withheld_by_person=True) == Selection((), BURST_SUPERSEDED)
+
+
+@pytest.mark.parametrize(
+    ("category", "further"),
+    [(BurstCategory.PERSON, None), (BurstCategory.ANIMAL, (FurtherObservation(category=BurstCategory.PERSON),))],
+)
+def test_a_person_that_only_a_review_sees_withholds_all_crops(
+    category: BurstCategory, further: tuple[FurtherObservation, ...] | None
+) -> None:
+    reviewed = BurstReview(
+        review_id="rev-1",
+        reviewer="rita",
+        decision="correct",
+        category=category,
+        further=further,
+        reviewed_at=datetime(2026, 5, 2, tzinfo=UTC),
+    )
+    shown = burst([frame(1, animal())], review=reviewed, crops_withheld=False)
+    assert select_crops(shown, most=5, withheld_by_person=True).withdrawal == PERSON_IN_BURST

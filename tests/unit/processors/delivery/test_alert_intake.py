@@ -281,3 +281,20 @@ def test_messages_that_come_twice_are_noticed(box: Outbox) -> None:
     message = Message(PLACE[0], 0, 0, 0, b"key", alert("alr-2").to_bytes(), [])
     with pytest.raises(DependencyDown, match="recreated"):
         log.intake.queue([message], log.offsets, log.channels)
+
+
+@pytest.mark.parametrize("states", [{RAISED}, {RAISED, WITHDRAWN}], ids=["raised", "raised and withdrawn"])
+def test_an_alert_that_was_withdrawn_before_it_was_sent_is_sent_when_it_matches_again(
+    box: Outbox, states: set[AlertState]
+) -> None:
+    log = Log(box, channel(default=True, states=frozenset(states)))
+    log.add(alert())
+    log.add(alert(revision=2, state=WITHDRAWN), 1)
+    log.add(alert(revision=3, state=UPDATED), 2)
+    assert sent(box) == [(3, UPDATED)]
+
+
+def test_an_id_that_no_database_can_store_is_replaced_by_the_place(box: Outbox) -> None:
+    log = Log(box, channel(default=True))
+    log.add(b'{"event":"camera.alert.raised.v1","alert_id":"\\ud800","revision":1}')
+    assert [one.alert_id for one in box.dead_letters("one")] == ["camera.alert.raised.v1/0@0"]

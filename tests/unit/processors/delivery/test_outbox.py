@@ -213,7 +213,7 @@ def test_an_outbox_of_the_first_version_is_upgraded_with_what_it_holds(tmp_path:
         assert (place.next_offset, place.again_end) == (7, 0)
         # What was read before the upgrade is older than it.
         assert abs(place.logged_at - time.time()) < 600
-        assert box.holding(["alr-1"]) == {"alr-1": {"one": False}}
+        assert box.holding(["alr-1"]) == {"alr-1": {"one": True}}
         assert take(box).alert == alert()
     with Outbox(path) as again:
         assert again.partitions()[PLACE] == place

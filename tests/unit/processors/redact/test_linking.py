@@ -50,7 +50,6 @@ def year(seed: int, due: Callable[[str, float, random.Random], float]) -> Groups
             burst,
             0,
             logged(burst),
-            logged(burst),
             view,
             lambda: f"{chance.getrandbits(128):032x}",
             lambda p, at: due(p, at, chance),
@@ -69,7 +68,7 @@ def year(seed: int, due: Callable[[str, float, random.Random], float]) -> Groups
             assert is_due(entry, hour * HOUR)
             event = entry.event(view)
             assert event is not None
-            after = published(entry, event, hour * HOUR, view, lambda p, at: due(p, at, chance))
+            after = published(entry, event, hour * HOUR, view, str, lambda p, at: due(p, at, chance))
             assert after is not None and after.due is None
             seen = event.model_copy(update={"public_id": ""}).to_bytes()
             groups[seen][1].append(((hour, order, seen), entry.burst.burst_id))

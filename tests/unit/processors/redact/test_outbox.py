@@ -12,7 +12,7 @@ from tests.unit.processors.redact.simulated import burst, cell_of_cameras, known
 from uncia.camtrap.public_view import public_view
 from uncia.camtrap.sensitive_taxa import SensitiveTaxa
 from uncia.events import BurstCategory, BurstResolved, BurstStatus, PublicBurstResolved, ReviewDecision
-from uncia.processors.redact.outbox import Entry, changed, ended, is_due, published
+from uncia.processors.redact.outbox import Entry, begun, changed, ended, is_due, published
 from uncia.processors.redact.state_store import from_bytes, to_bytes
 
 TAXA = SensitiveTaxa.load()
@@ -49,7 +49,7 @@ class Simulation:
 
     def read(self, verdict: BurstResolved, logged_at: float) -> None:
         before = self._load(verdict.burst_id)
-        after = changed(before, verdict, 2, logged_at, logged_at, view, lambda: f"id-{next(self.drawn)}", draw_due)
+        after = changed(before, verdict, 2, logged_at, view, self._draw_id, draw_due)
         self._step()
         self._store(verdict.burst_id, before, after)
         self._step()
@@ -57,8 +57,11 @@ class Simulation:
     def read_tombstone(self, name: str, logged_at: float) -> None:
         before = self._load(name)
         self._step()
-        self._store(name, before, ended(before, logged_at, logged_at))
+        self._store(name, before, ended(before, logged_at))
         self._step()
+
+    def _draw_id(self) -> str:
+        return f"id-{next(self.drawn)}"
 
     def _load(self, name: str) -> Entry | None:
         raw = self.store.get(name)
@@ -78,10 +81,14 @@ class Simulation:
                 continue
             event = entry.due_event(view)
             self._step()
-            if entry.withdrawal or event != entry.published:
+            if (after := begun(entry, event)) is not entry:
+                self._store(name, entry, after)
+                entry = after
+                self._step()
+            if entry.withdrawal or entry.begun is not None or event != entry.published:
                 self.topic.append((now, entry.public_id, event))
             self._step()
-            self._store(name, entry, published(entry, event, now, view, draw_due))
+            self._store(name, entry, published(entry, event, now, view, self._draw_id, draw_due))
             self._step()
 
     def run(self, actions: list[tuple[str, BurstResolved | None, float]]) -> None:
@@ -257,13 +264,14 @@ def test_a_correction_after_a_withdrawal_waits_for_another_delay() -> None:
 def test_a_withdrawal_follows_an_event_whose_state_was_lost_in_a_crash() -> None:
     simulation = Simulation()
     simulation.read(burst(), 1000)
-    simulation.crash_at = next(simulation.steps) + 2
+    simulation.crash_at = next(simulation.steps) + 3
     with pytest.raises(Crashed):
         simulation.publish(1100)
     assert public_events(simulation) == [(1100, "Capra sibirica")]
-    simulation.read(burst(revision=2, review=LEOPARD), 1101)
-    simulation.publish(1102)
-    assert public_events(simulation)[1:] == [(1102, None)]
+    # The clock is an earlier one than before.
+    simulation.read(burst(revision=2, review=LEOPARD), 1050)
+    simulation.publish(1051)
+    assert public_events(simulation)[1:] == [(1051, None)]
 
 
 def test_a_tombstone_withdraws_a_burst_and_the_same_photographs_are_another_one() -> None:
@@ -308,5 +316,6 @@ def test_a_state_is_read_as_it_was_written(due: float | None) -> None:
     simulation.read(burst(), 1000)
     entry = from_bytes("bst-1", simulation.store["bst-1"])
     assert isinstance(entry, Entry)
-    for after in (published(entry, entry.event(view), 2000, view, draw_due), ended(entry, 2000, 2000)):
+    sent = begun(entry, entry.event(view))
+    for after in (sent, published(sent, sent.begun, 2000, view, str, draw_due), ended(sent, 2000)):
         assert after is not None and from_bytes("bst-1", to_bytes(after)) == after

@@ -2,7 +2,7 @@
 
 import contextlib
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 
 from hypothesis import given, settings
@@ -164,3 +164,23 @@ def test_explanations_and_manifests_go_with_their_versions() -> None:
     removal(store).remove(plan, {(CAMERA, "bst-1")})
     assert removal(store).left(plan) == []
     assert [data for key in sorted(store.keys) for data in store.keys[key].values()] == [b"4", b"2"]
+
+
+class UploadedAgainInParts(VersionedStore):
+    """Its second version is an upload in parts of the same content, which has another ETag."""
+
+    def history(self, bucket: str, prefix: str) -> Iterator[StoredVersion]:
+        for one in super().history(bucket, prefix):
+            again = one.object.version_id == "v002"
+            yield replace(one, object=replace(one.object, etag="e5d2-2")) if again else one
+
+
+def test_the_same_content_that_was_uploaded_again_and_stays_is_not_removed() -> None:
+    store = UploadedAgainInParts()
+    for _ in range(2):
+        store.put("s/c/1.jpg", WANTED)
+    old = photograph("s/c/1.jpg", WANTED, store)
+    again = old.model_copy(update={"upload_id": ids.upload_id(BUCKET, "s/c/1.jpg", "e5d2-2"), "etag": "e5d2-2"})
+    plan = ForgetPlan(what="", made_at=NOW, photographs=(old,), kept=(again,))
+    removal(store).remove(plan, ())
+    assert store.keys["s/c/1.jpg"] == {"v002": WANTED}

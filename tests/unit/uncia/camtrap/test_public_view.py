@@ -147,3 +147,23 @@ def test_a_camera_without_a_deployment_has_no_place() -> None:
     event = public_view(burst(), known(), TAXA)
     assert event is not None
     assert (event.latitude, event.period) == (None, "2026-W01")
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        {"taxon": "Homo sapiens"},
+        {"taxon": "Homo"},
+        {"review": review(ReviewDecision.CORRECT, "Homo sapiens")},
+    ],
+    ids=str,
+)
+def test_a_person_that_is_called_an_animal_is_not_for_the_public(values: dict[str, Any]) -> None:
+    assert seen(**values) is None
+
+
+def test_a_second_taxon_that_is_a_person_keeps_the_burst_from_the_public() -> None:
+    animal = burst()
+    person = animal.taxa[0].model_copy(update={"taxon": "Homo sapiens", "label": "person", "certain": True})
+    verdict = animal.model_copy(update={"taxa": (*animal.taxa, person)})
+    assert public_view(verdict, known(*cell_of_cameras(3)), TAXA) is None
