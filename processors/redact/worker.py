@@ -2,23 +2,19 @@
 
 For each batch the states are written and confirmed, then the batch is acknowledged. A timer publishes what is due, in a
 random order: it writes each state before the event is sent, and again after the event was confirmed. A crash in between
-publishes the same event a second time, under the same id, on a compacted topic. Before that it has read all verdicts
-that the topic has by then. The publication ends with the assignment of its partitions: another worker may know a later
-verdict.
+publishes the same event a second time, under the same id, on a compacted topic. The publication ends with the
+assignment of its partitions: another worker may know a later verdict.
 """
 
 import asyncio
 import random
 import secrets
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import faust
 import structlog
-from aiokafka.errors import KafkaError
-from faust.exceptions import FaustError
-from faust.types import TP
 
 from uncia.camtrap.deployments import DeploymentReader
 from uncia.camtrap.public_view import KnownDeployments, public_view
@@ -28,7 +24,6 @@ from uncia.errors import PermanentError
 from uncia.events import BurstResolved, PublicBurstResolved
 from uncia.processors.faust_runtime.app import WorkerApp, create_app, faust_topic
 from uncia.processors.faust_runtime.batches import process_batches
-from uncia.processors.faust_runtime.consumer import start_positions
 from uncia.processors.faust_runtime.delivery import send
 from uncia.processors.faust_runtime.lease import Lease
 from uncia.processors.faust_runtime.state_table import StateTable
@@ -45,7 +40,6 @@ PARTITION = 0
 """All public events are in one partition: that of a burst is its camera's."""
 
 _DAY_S = 86_400
-_POLL_S = 0.5
 
 log = structlog.get_logger("uncia")
 
@@ -103,8 +97,6 @@ class RedactWorker:
         now, generation = self._clock(), self._app.consumer_generation_id
         if self._generation != generation:
             await self._index()
-        if not await self._has_read_the_log(generation):
-            return
         due = [key for key, at in self._due.items() if at <= now]
         self._random.shuffle(due)
         for key in due:
@@ -112,29 +104,6 @@ class RedactWorker:
                 if not self._is_ready() or self._app.consumer_generation_id != generation:
                     return
                 await self._publish(key, now)
-
-    async def _has_read_the_log(self, generation: int) -> bool:
-        """Wait until all verdicts are read that are on the topic now: a later one may withhold what is due.
-
-        False: the assignment ended meanwhile, or Kafka does not answer.
-        """
-        own = [TP(self._bursts, number) for number in self._app.partitions_of(self._bursts)]
-        try:
-            ends = await self._app.consumer.highwaters(*own)
-            while any((await self._behind(own, ends)).values()):
-                await asyncio.sleep(_POLL_S)
-                if not self._is_ready() or self._app.consumer_generation_id != generation:
-                    return False
-        except (KafkaError, FaustError) as error:
-            # The next interval tries again.
-            log.debug("publication_postponed", error=str(error))
-            return False
-        return True
-
-    async def _behind(self, own: Sequence[TP], ends: Mapping[TP, int | None]) -> dict[int, bool]:
-        """By partition, whether verdicts before its end were not read and acknowledged yet."""
-        read = await start_positions(self._app.consumer, own)
-        return {tp.partition: read[tp.partition] < (ends.get(tp) or 0) for tp in own}
 
     def _is_ready(self) -> bool:
         """Whether the states of this assignment are read."""

@@ -156,7 +156,7 @@ def predicted(results: ResultConsumer) -> Callable[..., ImagePredicted]:
 def settled(results: ResultConsumer) -> Callable[..., list[BurstResolved]]:
     """Wait until a camera has exactly `count` bursts, none of them provisional, and return them."""
 
-    def wait(camera: str, count: int = 1, limit_s: float = 45) -> list[BurstResolved]:
+    def wait(camera: str, count: int = 1, limit_s: float = 120) -> list[BurstResolved]:
         def all_closed() -> list[BurstResolved]:
             bursts = [burst for burst in results.bursts(camera) if burst.status is not BurstStatus.SUPERSEDED]
             closed = [burst for burst in bursts if burst.status is not BurstStatus.PROVISIONAL]
