@@ -25,7 +25,7 @@ __all__ = ["AlertFilter", "AlertPage", "Alerts"]
 Stations = Iterable[str] | None
 
 _OPEN_FOR = timedelta(days=30)
-"""The worker changes no alert that has not changed for so long: what nobody acknowledged until then is not open."""
+"""The worker changes no alert that has not changed for so long: what was not acknowledged until then is not open."""
 _MOST_COUNTED = 1000
 _MOST_MUTES = 200
 
@@ -130,7 +130,7 @@ class Alerts:
             return sorted(connection.execute(wanted).scalars())
 
     def open(self, stations: Stations = None, now: datetime | None = None) -> OpenAlerts:
-        """The alerts that wait for somebody: of the last 30 days, neither withdrawn nor acknowledged nor muted."""
+        """The alerts that are not handled yet: of the last 30 days, neither withdrawn nor acknowledged nor muted."""
         now = now or datetime.now(UTC)
         waiting = (
             _joined()

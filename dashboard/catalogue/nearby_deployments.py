@@ -47,8 +47,9 @@ def nearby_deployments(connection: Connection, camera: str, time: datetime) -> N
         or_(deployments.c.ends_at.is_(None), deployments.c.ends_at >= moment - _ZONES),
     )
     # Events of before canonical names spell a camera otherwise; the workers compare canonical spellings.
-    known = connection.execute(select(deployments.c.camera).distinct()).scalars()
-    spellings = [name for name in known if canonical_camera(name) == canonical_camera(camera)]
+    known = connection.execute(in_force.with_only_columns(deployments.c.camera).distinct()).scalars()
+    wanted = canonical_camera(camera)
+    spellings = [name for name in known if canonical_camera(name) == wanted]
     own = connection.execute(in_force.where(deployments.c.camera.in_(spellings))).mappings().all()
     found = {(row["camera"], row["deployment_id"]): row for row in own}
     for place in own:

@@ -198,7 +198,7 @@ class AlertHandling(_FromRow):
 
 @dataclass(frozen=True)
 class OpenAlerts:
-    """The alerts that wait for somebody."""
+    """The alerts that are not handled yet."""
 
     count: int
     severities: dict[str, int]

@@ -57,8 +57,8 @@ def public_facts_of(detail: BurstDetail) -> PublicFacts | Withheld:
     by_models = [one for one in detail.observations if one.source == "model"]
     by_people = [one for one in detail.observations if one.source == "human"]
     categories = {burst.category, *(one.category for one in by_people)}
-    said = categories | {detail.model_category, *(frame.category for frame in detail.frames)}
-    if detail.crops_withheld or BurstCategory.PERSON.value in said:
+    assigned = categories | {detail.model_category, *(frame.category for frame in detail.frames)}
+    if detail.crops_withheld or BurstCategory.PERSON.value in assigned:
         return Withheld.PERSON
     if categories != {BurstCategory.ANIMAL.value}:
         return Withheld.NO_ANIMAL

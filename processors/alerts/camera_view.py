@@ -127,15 +127,19 @@ class CameraView(BaseModel):
         """Whether a photograph of this time is compared (3)."""
         return self.captured is None or abs(captured - self.captured) >= SPACING
 
-    def begin(self, deployment: str | None) -> None:
-        """Name the deployment of the next photograph; another one than before has its own view."""
+    def begin(self, deployment: str | None) -> bool:
+        """Name the deployment of the next photograph; another one than before has its own view.
+
+        Returns whether there was another one before.
+        """
         if deployment is None or deployment == self.deployment:
-            return
-        if self.deployment is not None:
+            return False
+        if replaced := self.deployment is not None:
             fresh = CameraView(captured=self.captured, offset=self.offset, logged_ms=self.logged_ms)
             for name in type(self).model_fields:
                 setattr(self, name, getattr(fresh, name))
         self.deployment = deployment
+        return replaced
 
     def compare(self, values: Texture, captured: datetime, dark: bool) -> ViewChange | None:
         """Compare a photograph, of this texture and capture time, and include it. `dark`: see `is_dark`."""

@@ -4,15 +4,16 @@
    Photographs on the lane for backfill, and those without a grid (rejected, or no detector is installed), are not.
 2. A deployment has its own view: after a new one has begun, the camera's view is learned again.
 3. One move is one alert of a rule, without bursts, whose time is that of the photograph that decided it. A move within
-   the rule's cooldown updates the alert before. When the camera has its earlier view again, its alerts are withdrawn.
+   the rule's cooldown updates the alert before. When the camera has the view before a move again, the alert about that
+   move is withdrawn; a new deployment withdraws all.
 """
 
 from collections.abc import Iterable
 from datetime import UTC, datetime
 
-from uncia import ids
 from uncia.errors import PermanentError
 from uncia.events import AlertCause, AlertRaised, AlertState, DeploymentChanged, ImagePredicted, Lane
+from uncia.processors.alerts.camera_alerts import change_alert, new_alert, open_alerts
 from uncia.processors.alerts.camera_view import CameraView, ViewChange, is_dark, texture
 from uncia.processors.alerts.grouping import CameraAlerts
 from uncia.processors.alerts.rules import Rule
@@ -47,12 +48,11 @@ def compare_photograph(
     if (values := texture(grid)) is None:
         return None
     dark = is_dark(grid) if capture.infrared is None else capture.infrared
-    before = view.deployment
-    view.begin(deployment.deployment_id if deployment else None)
     ended: list[AlertRaised] = []
-    if before is not None and view.deployment != before:
+    if view.begin(deployment.deployment_id if deployment else None):
         summary = f"withdrawn: {photograph.camera} has a new deployment"
-        ended = [_change(state, alert, AlertState.WITHDRAWN, summary, logged_at) for alert in _open(state)]
+        before = open_alerts(state, AlertCause.CAMERA_MOVED)
+        ended = [change_alert(state, alert, AlertState.WITHDRAWN, summary, logged_at) for alert in before]
     change = view.compare(values, capture.time, dark)
     view.offset, view.logged_ms = offset, logged_ms
     state.view = view
@@ -61,56 +61,22 @@ def compare_photograph(
     if change is ViewChange.RETURNED:
         summary = f"withdrawn: {photograph.camera} has its earlier view again"
         # Of several moves the last one was undone: the alerts about those before stay.
-        last = {alert.rule: alert for alert in _open(state)}
+        last = {alert.rule: alert for alert in open_alerts(state, AlertCause.CAMERA_MOVED)}
         return [
-            _change(state, alert, AlertState.WITHDRAWN, summary, logged_at)
+            change_alert(state, alert, AlertState.WITHDRAWN, summary, logged_at)
             for alert in last.values()
             if alert.state is AlertState.RAISED
         ]
     return ended
 
 
-def _open(state: CameraAlerts) -> list[AlertRaised]:
-    return [
-        alert
-        for alert in state.alerts.values()
-        if alert.cause is AlertCause.CAMERA_MOVED and alert.state is not AlertState.WITHDRAWN
-    ]
-
-
 def _raise(state: CameraAlerts, photograph: ImagePredicted, rule: Rule, logged_at: datetime) -> AlertRaised:
     camera = photograph.camera
     summary = f"{camera} shows another view, {logged_at.astimezone(UTC):%Y-%m-%d %H:%M} UTC: moved, turned or covered"
-    for before in reversed(_open(state)):
+    for before in reversed(open_alerts(state, AlertCause.CAMERA_MOVED)):
         if before.rule == rule.name and logged_at - before.raised_at < rule.cooldown:
-            return _change(state, before, AlertState.UPDATED, summary, logged_at)
-    raised = AlertRaised(
-        alert_id=ids.alert_id(rule.name, camera, f"moved {photograph.upload_id}"),
-        revision=1,
-        state=AlertState.RAISED,
-        cause=AlertCause.CAMERA_MOVED,
-        rule=rule.name,
-        severity=rule.severity,
-        station=photograph.station,
-        camera=camera,
-        summary=summary,
-        bursts=(),
-        channels=rule.channels,
-        raised_at=logged_at,
-        updated_at=logged_at,
-    )
+            return change_alert(state, before, AlertState.UPDATED, summary, logged_at)
+    begin = f"moved {photograph.upload_id}"
+    raised = new_alert(rule, photograph.station, camera, AlertCause.CAMERA_MOVED, summary, logged_at, begin=begin)
     state.alerts[raised.alert_id] = raised
     return raised
-
-
-def _change(state: CameraAlerts, alert: AlertRaised, to: AlertState, summary: str, at: datetime) -> AlertRaised:
-    event = alert.model_copy(
-        update={
-            "revision": alert.revision + 1,
-            "state": to,
-            "summary": summary,
-            "updated_at": max(at, alert.updated_at),
-        }
-    )
-    state.alerts[alert.alert_id] = event
-    return event

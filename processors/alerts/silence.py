@@ -14,11 +14,11 @@
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 
-from uncia import ids
 from uncia.camtrap.deployments import Deployments
 from uncia.errors import PermanentError
 from uncia.events import AlertCause, AlertRaised, AlertState, DeploymentChanged, ImagePredicted, Lane
 from uncia.events.images import WITHDRAWN_REASONS
+from uncia.processors.alerts.camera_alerts import change_alert, new_alert, open_alerts
 from uncia.processors.alerts.grouping import CameraAlerts
 from uncia.processors.alerts.rule_index import RuleIndex
 from uncia.processors.alerts.rules import Rule
@@ -118,11 +118,7 @@ def _limits(rules: Iterable[Rule], deployment: DeploymentChanged | None) -> Iter
 
 def open_silences(state: CameraAlerts) -> list[AlertRaised]:
     """The alerts about silence that are not withdrawn."""
-    return [
-        alert
-        for alert in state.alerts.values()
-        if alert.cause is AlertCause.SILENCE and alert.state is not AlertState.WITHDRAWN
-    ]
+    return open_alerts(state, AlertCause.SILENCE)
 
 
 def _raise(state: CameraAlerts, camera: str, rule: Rule, since: datetime, due: datetime) -> AlertRaised:
@@ -130,44 +126,18 @@ def _raise(state: CameraAlerts, camera: str, rule: Rule, since: datetime, due: d
     for before in reversed(list(state.alerts.values())):
         is_silence = before.rule == rule.name and before.cause is AlertCause.SILENCE
         if is_silence and timedelta(0) <= due - before.raised_at < rule.cooldown:
-            return _change(state, before, AlertState.UPDATED, summary, due)
-    raised = AlertRaised(
-        alert_id=ids.alert_id(rule.name, camera, f"silent since {since.isoformat()}"),
-        revision=1,
-        state=AlertState.RAISED,
-        cause=AlertCause.SILENCE,
-        rule=rule.name,
-        severity=rule.severity,
-        station=camera.partition("/")[0],
-        camera=camera,
-        summary=summary,
-        bursts=(),
-        channels=rule.channels,
-        raised_at=due,
-        updated_at=due,
-    )
+            return change_alert(state, before, AlertState.UPDATED, summary, due)
+    station, begin = camera.partition("/")[0], f"silent since {since.isoformat()}"
+    raised = new_alert(rule, station, camera, AlertCause.SILENCE, summary, due, begin=begin)
     if (same := state.alerts.get(raised.alert_id)) is not None:
         # It was withdrawn because the camera was not expected for a while.
-        return _change(state, same, AlertState.UPDATED, summary, due)
+        return change_alert(state, same, AlertState.UPDATED, summary, due)
     state.alerts[raised.alert_id] = raised
     return raised
 
 
 def _end(state: CameraAlerts, alert: AlertRaised, why: str, at: datetime) -> AlertRaised:
-    return _change(state, alert, AlertState.WITHDRAWN, f"withdrawn: {alert.camera} {why}", at)
-
-
-def _change(state: CameraAlerts, alert: AlertRaised, to: AlertState, summary: str, at: datetime) -> AlertRaised:
-    event = alert.model_copy(
-        update={
-            "revision": alert.revision + 1,
-            "state": to,
-            "summary": summary,
-            "updated_at": max(at, alert.updated_at),
-        }
-    )
-    state.alerts[alert.alert_id] = event
-    return event
+    return change_alert(state, alert, AlertState.WITHDRAWN, f"withdrawn: {alert.camera} {why}", at)
 
 
 def _text(moment: datetime) -> str:

@@ -1,7 +1,5 @@
 """The loop of one channel: take a message from the outbox, send it, mark it; wait after a failure."""
 
-import sqlite3
-import threading
 import time
 from collections import deque
 from collections.abc import Callable
@@ -13,18 +11,15 @@ from uncia.backoff import Backoff
 from uncia.events import AlertRaised
 from uncia.processors.delivery.channels import Channel, Rate
 from uncia.processors.delivery.failures import RefusedForGood, SendFailed
-from uncia.processors.delivery.loop_failures import STORAGE_BACKOFF, described, write_until_stored
+from uncia.processors.delivery.loop_failures import described, write_until_stored
 from uncia.processors.delivery.message import AlertMessage
 from uncia.processors.delivery.outbox import Outbox
 from uncia.processors.delivery.outbox_queue import Pick
+from uncia.processors.delivery.sender_loop import BACKOFF, IDLE_S, SenderLoop
 from uncia.processors.delivery.senders import Sender
 
 __all__ = ["ChannelSender", "RateLimit", "RetrySchedule"]
 
-BACKOFF = Backoff(first_s=1, max_s=900)
-"""With 100 tries, the default, a message is given up after about 16 hours."""
-_IDLE_S = 5.0
-"""Interval in which the outbox is read without a reason: `uncia channels retry` is another process."""
 _WAITS = (
     "The messages of this channel wait, and are tried again at least every 15 minutes: mend the cause, nothing must be "
     "restarted"
@@ -95,7 +90,7 @@ class RateLimit:
                 self._sent.popleft()
 
 
-class ChannelSender:
+class ChannelSender(SenderLoop):
     """A thread that sends the messages of one channel. What it waits for delays no other channel."""
 
     def __init__(
@@ -107,7 +102,7 @@ class ChannelSender:
         clock: Callable[[], float] = time.monotonic,
         calendar: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
-        self.channel = channel
+        super().__init__(channel, "channel")
         self._sender, self._outbox, self._render, self._clock = sender, outbox, render, clock
         self._calendar = calendar
         self._schedule, self._rate = RetrySchedule(), RateLimit(channel.rate)
@@ -116,46 +111,6 @@ class ChannelSender:
         self._refused: set[str] = set()
         self._suspects: set[str] = set()
         self._needs_operator = False
-        self._stop, self._wake = threading.Event(), threading.Event()
-        # A daemon: what it sends at a stop may take as long as the channel's limit. Sending again later is harmless.
-        self._thread = threading.Thread(target=self._run, name=f"channel {channel.name}", daemon=True)
-
-    def start(self) -> None:
-        """Start the thread."""
-        self._thread.start()
-
-    def wake(self) -> None:
-        """Look into the outbox now."""
-        self._wake.set()
-
-    def stop(self) -> None:
-        """Begin no further message."""
-        self._stop.set()
-        self._wake.set()
-
-    def join(self, timeout_s: float) -> bool:
-        """Wait for the end of the message that is being sent. Returns whether the thread has ended."""
-        self._thread.join(timeout_s)
-        return not self._thread.is_alive()
-
-    def _run(self) -> None:
-        failures = 0
-        while not self._stop.is_set():
-            try:
-                wait_s = self.step()
-                failures = 0
-            except sqlite3.Error as error:
-                failures += 1
-                wait_s = STORAGE_BACKOFF.delay_s(failures)
-                log.warning("outbox_unavailable", channel=self.channel.name, error=str(error))
-            except Exception as error:
-                # Such as a row that cannot be read: the thread must not end without a word.
-                failures += 1
-                wait_s = BACKOFF.delay_s(failures)
-                log.error("channel_failed", channel=self.channel.name, error=described(error))
-            if wait_s > 0:
-                self._wake.wait(min(wait_s, _IDLE_S))
-                self._wake.clear()
 
     def step(self) -> float:
         """Send one message if one is due. Returns the seconds until the next one may be, 0 for now."""
@@ -164,7 +119,7 @@ class ChannelSender:
             return wait_s
         pick = self._take(self._schedule.waiting(now))
         if pick is None:
-            return min(_IDLE_S, self._schedule.next_alert_s(now))
+            return min(IDLE_S, self._schedule.next_alert_s(now))
         self._rate.sent(now)
         self._deliver(pick)
         return 0.0

@@ -19,7 +19,7 @@ class SendFailed(Exception):
 
         `retry_after_s`: how long the receiver wants to be left alone. `busy`: the channel as a whole does not work,
         rather than this message: other messages wait as well. `needs_operator`: the cause is the channel's own
-        configuration, such as a wrong key: attempts do not count until somebody has mended it.
+        configuration, such as a wrong key: attempts do not count until a person has mended it.
         """
         self.reason, self.may_have_arrived = reason, may_have_arrived
         self.retry_after_s, self.busy, self.needs_operator = retry_after_s, busy, needs_operator

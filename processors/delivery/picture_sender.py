@@ -1,32 +1,30 @@
 """The loop of a channel's pictures: read one from the store, attach it, mark it; wait after a failure."""
 
-import sqlite3
-import threading
 import time
 from collections.abc import Callable
 
 import structlog
 
 from uncia.errors import PermanentError, UnciaError
-from uncia.processors.delivery.channel_sender import BACKOFF, RateLimit, RetrySchedule
+from uncia.processors.delivery.channel_sender import RateLimit, RetrySchedule
 from uncia.processors.delivery.channels import Channel
 from uncia.processors.delivery.failures import RefusedForGood, SendFailed
-from uncia.processors.delivery.loop_failures import STORAGE_BACKOFF, described, write_until_stored
+from uncia.processors.delivery.loop_failures import described, write_until_stored
 from uncia.processors.delivery.outbox_pictures import PictureOutbox
 from uncia.processors.delivery.picture_queue import CropReference, PicturePick
 from uncia.processors.delivery.pictures import Picture, PictureReceiver, picture_name
+from uncia.processors.delivery.sender_loop import IDLE_S, SenderLoop
 
 __all__ = ["PictureSender"]
 
 SETTLE_S = 10.0
 """A picture waits so long for a better one: the crops of a burst are published one after the other."""
-_IDLE_S = 5.0
 _MOST_SETTLING = 1000
 
 log = structlog.get_logger("uncia")
 
 
-class PictureSender:
+class PictureSender(SenderLoop):
     """A thread that attaches the pictures of one channel: one of each alert, the best, when the event exists there.
 
     It is not that of the channel's messages: no message waits for a picture, for the store, or for the rate at which
@@ -42,50 +40,11 @@ class PictureSender:
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         """`read` returns the JPEG of a crop, and raises as `PictureSource.read` does."""
-        self.channel = channel
+        super().__init__(channel, "pictures")
         self._receiver, self._outbox, self._read, self._clock = receiver, outbox, read, clock
         self._schedule, self._rate = RetrySchedule(), RateLimit(channel.rate)
         self._store_failures = 0
         self._settled_at: dict[str, float] = {}
-        self._stop, self._wake = threading.Event(), threading.Event()
-        # A daemon, as that of the messages.
-        self._thread = threading.Thread(target=self._run, name=f"pictures {channel.name}", daemon=True)
-
-    def start(self) -> None:
-        """Start the thread."""
-        self._thread.start()
-
-    def wake(self) -> None:
-        """Look into the outbox now."""
-        self._wake.set()
-
-    def stop(self) -> None:
-        """Begin no further picture."""
-        self._stop.set()
-        self._wake.set()
-
-    def join(self, timeout_s: float) -> bool:
-        """Wait for the end of the picture that is being sent. Returns whether the thread has ended."""
-        self._thread.join(timeout_s)
-        return not self._thread.is_alive()
-
-    def _run(self) -> None:
-        failures = 0
-        while not self._stop.is_set():
-            try:
-                wait_s = self.step()
-                failures = 0
-            except sqlite3.Error as error:
-                failures += 1
-                wait_s = STORAGE_BACKOFF.delay_s(failures)
-                log.warning("outbox_unavailable", channel=self.channel.name, error=str(error))
-            except Exception as error:
-                failures += 1
-                wait_s = BACKOFF.delay_s(failures)
-                log.error("pictures_failed", channel=self.channel.name, error=described(error))
-            if wait_s > 0:
-                self._wake.wait(min(wait_s, _IDLE_S))
-                self._wake.clear()
 
     def step(self) -> float:
         """Attach one picture if one is due. Returns the seconds until the next one may be, 0 for now."""
@@ -95,8 +54,8 @@ class PictureSender:
         waiting = self._schedule.waiting(now) | {one for one, at in self._settled_at.items() if at > now}
         pick = self._outbox.next(self.channel.name, waiting)
         if pick is None:
-            settled_s = min((at - now for at in self._settled_at.values() if at > now), default=_IDLE_S)
-            return min(_IDLE_S, settled_s, self._schedule.next_alert_s(now))
+            settled_s = min((at - now for at in self._settled_at.values() if at > now), default=IDLE_S)
+            return min(IDLE_S, settled_s, self._schedule.next_alert_s(now))
         if self._settled_at.setdefault(pick.alert_id, now + SETTLE_S) > now:
             if len(self._settled_at) > _MOST_SETTLING:
                 self._settled_at = {one: at for one, at in self._settled_at.items() if at > now}

@@ -20,14 +20,13 @@ from uncia.processors.delivery.outbox import Outbox
 from uncia.processors.delivery.outbox_pictures import PictureOutbox
 from uncia.processors.delivery.picture_sender import PictureSender
 from uncia.processors.delivery.pictures import PictureSource
+from uncia.processors.delivery.sender_loop import SenderLoop
 from uncia.processors.delivery.senders import Sender, picture_receiver_of
 from uncia.processors.yaml_positions import refuse_emptied
 from uncia.settings import Settings
 from uncia.storage.file_stamp import file_stamp
 
 __all__ = ["Team"]
-
-_Loop = ChannelSender | PictureSender
 
 _STOP_S = 12.0
 
@@ -49,8 +48,8 @@ class Team:
         self._pictures, self._crops, self._source = pictures, CropReader(settings, pictures), PictureSource(settings)
         self._without_people = settings.crops_withheld_by_person
         # Of each channel that of its messages, and where it has pictures theirs.
-        self._senders: dict[str, tuple[_Loop, ...]] = {}
-        self._ending: list[_Loop] = []
+        self._senders: dict[str, tuple[SenderLoop, ...]] = {}
+        self._ending: list[SenderLoop] = []
         self.channels: dict[str, Channel] = {}
         self._seen = self._polled = file_stamp(file)
         self._replace()
@@ -81,7 +80,7 @@ class Team:
                 for sender in self._senders[channel.name]:
                     sender.start()
 
-    def _loops(self, channel: Channel) -> tuple[_Loop, ...]:
+    def _loops(self, channel: Channel) -> tuple[SenderLoop, ...]:
         messages = ChannelSender(channel, self._make_sender(channel), self._outbox, self._render)
         receiver = picture_receiver_of(channel) if self._without_people else None
         if receiver is None:

@@ -69,8 +69,7 @@ class SensitiveTaxa:
 
     def includes(self, above: str, name: str | None) -> bool:
         """Whether a scientific name or a label is a taxon, or one below it."""
-        found = " ".join((name or "").split())
-        found = self._names.get(found.casefold(), found)
+        found = self._taxon_named(name or "")
         return above in (found, *self.taxonomy.ancestors(found))
 
     def hidden_below(self, taxon: str) -> Sensitivity:
@@ -89,8 +88,12 @@ class SensitiveTaxa:
             if name not in self.taxonomy and len(self.taxonomy.ancestors(name)) < 2  # below the root alone
         ]
 
+    def _taxon_named(self, name: str) -> str:
+        spaced = " ".join(name.split())
+        return self._names.get(spaced.casefold(), spaced)
+
     def _find(self, taxon: str) -> Sensitivity:
-        name = self._names.get(" ".join(taxon.split()).casefold(), " ".join(taxon.split()))
+        name = self._taxon_named(taxon)
         lineage = self.taxonomy.ancestors(name)
         levels = [self.listed.get(each, Sensitivity.NONE) for each in (name, *lineage)]
         levels.append(self._below.get(name, Sensitivity.NONE))

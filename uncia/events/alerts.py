@@ -93,7 +93,7 @@ class AlertAction(StrEnum):
     """What a person did about alerts."""
 
     ACKNOWLEDGED = "acknowledged"
-    """Somebody takes care of the alert; it is open no longer."""
+    """A person takes care of the alert; it is open no longer."""
     UNACKNOWLEDGED = "unacknowledged"
     """The acknowledgement no longer counts."""
     MUTED = "muted"

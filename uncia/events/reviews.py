@@ -93,7 +93,7 @@ class ObservationReviewed(Event):
             FurtherObservation(category=one.category, taxon=one.taxon, label=one.label) for one in self.observations[1:]
         )
         # Persons and vehicles are never those that are left out.
-        first = sorted(further, key=lambda one: one.category is BurstCategory.ANIMAL)[:MAX_FURTHER]
+        kept = set(sorted(further, key=lambda one: one.category is BurstCategory.ANIMAL)[:MAX_FURTHER])
         return BurstReview(
             review_id=self.review_id,
             reviewer=self.reviewer,
@@ -103,6 +103,6 @@ class ObservationReviewed(Event):
             label=main.label if main else None,
             rank=main.rank if main else None,
             count=main.count if main else None,
-            further=tuple(one for one in further if one in set(first)) or None,
+            further=tuple(one for one in further if one in kept) or None,
             reviewed_at=self.reviewed_at,
         )
