@@ -2,19 +2,23 @@
 
 For each batch the states are written and confirmed, then the batch is acknowledged. A timer publishes what is due, in a
 random order: it writes each state before the event is sent, and again after the event was confirmed. A crash in between
-publishes the same event a second time, under the same id, on a compacted topic. The publication ends with the
-assignment of its partitions: another worker may know a later verdict.
+publishes the same event a second time, under the same id, on a compacted topic. Before that it has processed all
+verdicts that the topic has by then. The publication ends with the assignment of its partitions: another worker may know
+a later verdict.
 """
 
 import asyncio
 import random
 import secrets
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import faust
 import structlog
+from aiokafka.errors import KafkaError
+from faust.exceptions import FaustError
+from faust.types import TP
 
 from uncia.camtrap.deployments import DeploymentReader
 from uncia.camtrap.public_view import KnownDeployments, public_view
@@ -24,6 +28,7 @@ from uncia.errors import PermanentError
 from uncia.events import BurstResolved, PublicBurstResolved
 from uncia.processors.faust_runtime.app import WorkerApp, create_app, faust_topic
 from uncia.processors.faust_runtime.batches import process_batches
+from uncia.processors.faust_runtime.consumer import start_positions
 from uncia.processors.faust_runtime.delivery import send
 from uncia.processors.faust_runtime.lease import Lease
 from uncia.processors.faust_runtime.state_table import StateTable
@@ -40,6 +45,9 @@ PARTITION = 0
 """All public events are in one partition: that of a burst is its camera's."""
 
 _DAY_S = 86_400
+_POLL_S = 0.2
+_QUIET_S = 10
+"""So long nothing arrives, in seconds, where the last offsets of a partition hold no verdict (compacted, expired)."""
 
 log = structlog.get_logger("uncia")
 
@@ -66,6 +74,8 @@ class RedactWorker:
         self._clock = clock or steady_clock()
         self._due: dict[bytes, float] = {}
         self._generation: int | None = None
+        self._next: dict[int, int] = {}
+        """By partition, the offset after the last verdict that was processed, here or before the assignment."""
         self._random = random.SystemRandom()
         # A verdict that arrives while its burst is being published must not be overwritten by the older state.
         self._writing = asyncio.Lock()
@@ -97,6 +107,8 @@ class RedactWorker:
         now, generation = self._clock(), self._app.consumer_generation_id
         if self._generation != generation:
             await self._index()
+        if not await self._has_read_the_log(generation):
+            return
         due = [key for key, at in self._due.items() if at <= now]
         self._random.shuffle(due)
         for key in due:
@@ -104,6 +116,33 @@ class RedactWorker:
                 if not self._is_ready() or self._app.consumer_generation_id != generation:
                     return
                 await self._publish(key, now)
+
+    async def _has_read_the_log(self, generation: int) -> bool:
+        """Wait until all verdicts are processed that are on the topic now: a later one may withhold what is due.
+
+        False: the assignment ended meanwhile, or Kafka does not answer.
+        """
+        own = [TP(self._bursts, number) for number in self._app.partitions_of(self._bursts)]
+        try:
+            ends = await self._app.consumer.highwaters(*own)
+            progress, quiet_s = dict(self._next), 0.0
+            while behind := [tp for tp in own if self._next[tp.partition] < (ends.get(tp) or 0)]:
+                if quiet_s >= _QUIET_S and await self._is_past(behind, ends):
+                    break
+                await asyncio.sleep(_POLL_S)
+                if not self._is_ready() or self._app.consumer_generation_id != generation:
+                    return False
+                quiet_s = quiet_s + _POLL_S if progress == self._next else 0.0
+                progress = dict(self._next)
+        except (KafkaError, FaustError) as error:
+            # The next interval tries again.
+            log.debug("publication_postponed", error=str(error))
+            return False
+        return True
+
+    async def _is_past(self, partitions: Sequence[TP], ends: Mapping[TP, int | None]) -> bool:
+        """Whether the consumer reads behind these ends, so that nothing before them is still to come."""
+        return all([(await self._app.consumer.position(tp) or 0) >= (ends.get(tp) or 0) for tp in partitions])
 
     def _is_ready(self) -> bool:
         """Whether the states of this assignment are read."""
@@ -114,7 +153,10 @@ class RedactWorker:
     async def _index(self) -> None:
         """Note when each burst of this assignment is due."""
         generation, own = self._app.consumer_generation_id, self._app.partitions_of(self._bursts)
+        starts = await start_positions(self._app.consumer, [TP(self._bursts, number) for number in own])
         async with self._writing:
+            for partition, offset in starts.items():
+                self._next[partition] = max(offset, self._next.get(partition, 0))
             self._due = {}
             for number, key in enumerate(list(self._table.data)):
                 entry = self._load(key)
@@ -154,15 +196,16 @@ class RedactWorker:
 
     async def _process(self, events: Sequence[faust.Event]) -> None:
         async with self._writing:
+            next_offsets = {event.message.partition: event.message.offset + 1 for event in events}
             before: dict[bytes, Entry | None] = {}
             after: dict[bytes, tuple[int, Entry | None]] = {}
             for event in events:
                 try:
                     burst = BurstResolved.from_bytes(event.value) if event.value else None
                 except PermanentError as error:
-                    # Only Uncia writes this topic; what a newer version writes is none of this worker's business.
+                    # Only Uncia writes this topic, perhaps a newer version. What was said before is no longer true.
                     log.warning("verdict_invalid", reason=error.reason, offset=event.message.offset)
-                    continue
+                    burst = None
                 key = burst.burst_id.encode() if burst else event.message.key or b""
                 if key not in before:
                     before[key] = self._load(key)
@@ -174,6 +217,7 @@ class RedactWorker:
                 if entry is not before[key]
             )
             await asyncio.gather(*writes)
+            self._next |= next_offsets
 
     def _after(self, entry: Entry | None, burst: BurstResolved | None, message: Any) -> Entry | None:
         if burst is None:

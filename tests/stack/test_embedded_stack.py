@@ -269,21 +269,23 @@ def test_a_killed_part_is_restarted_and_becomes_ready(stack: Stack, name: str) -
 
 @pytest.mark.timeout(1200)
 def test_a_model_whose_process_died_is_detected_and_reloaded(stack: Stack) -> None:
-    stubs = [process.pid for process in running_processes(stack) if process.part == "triton" and _is_stub(process.pid)]
     triton = part(stack, "triton").pid
-    assert len(stubs) == 1
-    os.kill(stubs[0], signal.SIGKILL)
-    deadline = time.monotonic() + SCALE * 60
+    # While a process starts another one, its copy of itself shows the same command for a moment.
+    wait_until(lambda: len(_stubs(stack)) == 1 and part(stack, "triton").ready, 60, "the process of the classifier")
+    (stub,) = _stubs(stack)
+    os.kill(stub, signal.SIGKILL)
 
     def reloaded() -> bool:
-        # While Triton starts a process, its copy of itself shows the same command for a moment.
-        new_stubs = [p.pid for p in running_processes(stack) if _is_stub(p.pid) and p.pid != stubs[0]]
-        return len(new_stubs) == 1 and part(stack, "triton").ready
+        stubs = _stubs(stack)
+        return len(stubs) == 1 and stubs != [stub] and part(stack, "triton").ready
 
-    while not reloaded():
-        assert time.monotonic() < deadline
-        time.sleep(0.1)
+    wait_until(reloaded, 60, "a new process of the classifier")
     assert part(stack, "triton").pid == triton
+
+
+def _stubs(stack: Stack) -> list[int]:
+    """Processes behind the classifier."""
+    return [process.pid for process in running_processes(stack) if _is_stub(process.pid)]
 
 
 def _is_stub(pid: int) -> bool:

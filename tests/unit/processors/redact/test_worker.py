@@ -253,3 +253,34 @@ def test_nothing_is_published_before_it_is_due(topics: MemoryTopics) -> None:
             assert public(topics) == []
 
     asyncio.run(scenario())
+
+
+def test_what_is_due_waits_for_the_verdicts_that_are_on_the_topic(topics: MemoryTopics) -> None:
+    at_once = topics.settings.model_copy(update={"public_delay_most_s": 0.0})
+    foxes = [burst(f"bst-f{number}", taxon="Vulpes vulpes") for number in range(500)]
+
+    async def scenario() -> None:
+        async with running(create, at_once.model_copy(update={"public_interval_s": 3600.0})) as worker:
+            publish(topics, burst())
+            await worker.wait_until(lambda: topics.read(REDACT_STATE), "the state")
+        # While the worker is down, the event becomes due, and a reviewer recognises a snow leopard.
+        secret = review(ReviewDecision.CORRECT, "Panthera uncia")
+        publish(topics, *foxes, burst(revision=2, review=secret))
+        async with running(create, at_once) as worker:
+            await worker.wait_until(lambda: len(public(topics)) >= len(foxes), "the other events")
+
+    asyncio.run(scenario())
+    assert not any(b"Capra" in message.value for message in public(topics) if message.value)
+
+
+def test_an_event_whose_newer_verdict_cannot_be_read_is_withdrawn(topics: MemoryTopics) -> None:
+    async def scenario() -> None:
+        async with running(create, topics.settings) as worker:
+            publish(topics, burst())
+            await worker.wait_until(lambda: len(public(topics)) == 1, "the event")
+            topics.send(BURST_RESOLVED, b"bst-1", b'{"schema": "of next year"}')
+            await worker.wait_until(lambda: len(public(topics)) == 2, "the withdrawal")
+
+    asyncio.run(scenario())
+    first, second = public(topics)
+    assert (second.key, second.value) == (first.key, None)
