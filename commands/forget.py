@@ -91,6 +91,8 @@ def forget(
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     results = []
     with exclusive(folder / "lock", UnciaError("another `uncia forget` is running: wait until it ends")):
+        # Anew: another run may have completed or discarded one meanwhile.
+        earlier = [ForgetPlan.load(path) for path in pending_plans(folder)]
         plans = {one.name: one for one in (*earlier, *([plan] if plan and plan.photographs else ()))}
         for one in plans.values():
             results.append(_carry_out(one, config, removal, engine, folder, wait, say))

@@ -59,7 +59,7 @@ class RuleIndex:
 
     def matches(self, burst: BurstResolved, seen: Shown) -> Iterator[tuple[Rule, Found]]:
         """The rules that match, in the order of the file, and what each matched."""
-        subjects = {_ANYTHING, seen.category.value if seen.category else _ANYTHING}
+        subjects = {_ANYTHING, *(category.value for category in seen.categories)}
         subjects.update(*(one.names for one in seen.taxa))
         places = (_ANYWHERE, burst.station, burst.camera)
         numbers = {

@@ -76,6 +76,13 @@ class Shown:
     count: int | None = None
     animal_probability: float | None = None
     reviewed: bool = False
+    beside: frozenset[BurstCategory] = frozenset()
+    """Categories of the further observations of a review."""
+
+    @property
+    def categories(self) -> frozenset[BurstCategory]:
+        """All that the burst shows."""
+        return self.beside if self.category is None else self.beside | {self.category}
 
 
 @dataclass(frozen=True)
@@ -88,6 +95,12 @@ class Found:
     certain: bool = True
     names: frozenset[str] = field(default=frozenset(), repr=False)
     """The taxon and all above it."""
+    beside: BurstCategory | None = None
+    """The category, of a further observation of a review; None: that of the burst."""
+
+
+_Observation = tuple[str | None, str | None, BurstCategory | None]
+"""Taxon, label, and the category of one beside the first."""
 
 
 def shown(burst: BurstResolved, taxonomy: Taxonomy) -> Shown:
@@ -97,10 +110,16 @@ def shown(burst: BurstResolved, taxonomy: Taxonomy) -> Shown:
     if (review := burst.review) is not None:
         if review.decision == ReviewDecision.BLANK:
             return Shown(BurstCategory.BLANK, reviewed=True)
-        names = _names(review.taxon, taxonomy)
-        seen: tuple[Found, ...] = (Found(review.taxon, review.label, 1.0, names=names),) if review.taxon else ()
+        observations: list[_Observation] = [(review.taxon, review.label, None)]
+        observations += [(one.taxon, one.label, one.category) for one in review.further or ()]
+        seen = tuple(
+            Found(taxon, label, 1.0, names=_names(taxon, taxonomy), beside=category)
+            for taxon, label, category in observations
+            if taxon
+        )
         known = 1.0 if review.category is BurstCategory.ANIMAL else None
-        return Shown(review.category, seen, review.count, known, reviewed=True)
+        beside = frozenset(one.category for one in review.further or ())
+        return Shown(review.category, seen, review.count, known, reviewed=True, beside=beside)
     found = burst.taxa or ((burst.verdict,) if burst.verdict else ())
     # A category of its own (a person, a blank) outvotes what the classifier called the picture.
     if burst.category not in (None, BurstCategory.ANIMAL):
@@ -115,8 +134,11 @@ def match(rule: Rule, burst: BurstResolved, seen: Shown) -> Found | None:
         return None
     if not rule.is_at(burst.station, burst.camera) or not rule.is_open(burst.started_at):
         return None
-    if rule.category is not None and seen.category is not rule.category:
+    if rule.category is not None and rule.category not in seen.categories:
         return None
+    if rule.category is not None and rule.category is not seen.category and not rule.taxa:
+        # A review counts the individuals of its first observation alone.
+        return Found(confidence=1.0, beside=rule.category) if rule.min_count <= 1 else None
     if (seen.count or 1) < rule.min_count:
         return None
     if rule.taxa:
@@ -124,7 +146,7 @@ def match(rule: Rule, burst: BurstResolved, seen: Shown) -> Found | None:
         return next((one for one in wanted if _is_sure(rule, one)), None)
     if seen.category is None and not seen.taxa:
         return None
-    best = seen.taxa[0] if seen.taxa else Found()
+    best = seen.taxa[0] if seen.taxa and seen.taxa[0].beside is None else Found()
     whole = Found(best.taxon if best.certain else None, best.label if best.certain else None, seen.animal_probability)
     return whole if rule.min_confidence is None or _reaches(rule.min_confidence, whole.confidence) else None
 

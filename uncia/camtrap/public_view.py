@@ -131,7 +131,7 @@ def view_of_facts(
         return Withheld.SENSITIVE_TAXON
     taxonomy = sensitivity.taxonomy
     taxon = facts.taxon if facts.taxon is not None and facts.taxon in taxonomy else ROOT
-    if Sensitivity.EXTREME in map(sensitivity.hidden_below, (taxon, *facts.further)):
+    if Sensitivity.EXTREME in map(sensitivity.hidden_below, (taxon, *filter(None, facts.names), *facts.further)):
         # One of them can be a secret species that was not recognised with certainty.
         level = strictest((level, Sensitivity.HIGH))
     deployment = deployments.at(facts.camera, facts.started_at)

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from tests.unit.processors.alerts.builders import LEOPARD, TAXONOMY, burst, reviewed, rules
-from uncia.events import BurstCategory, BurstResolved, BurstStatus, ReviewDecision
+from uncia.events import BurstCategory, BurstResolved, BurstStatus, FurtherObservation, ReviewDecision
 from uncia.processors.alerts.rules import Rule, match, shown
 
 
@@ -94,6 +94,24 @@ def test_a_review_decides_whatever_the_models_see() -> None:
     assert not matches(Rule("r", taxa=(LEOPARD,)), blank)
     assert matches(Rule("r", category=BurstCategory.BLANK), blank)
     assert matches(Rule("r", taxa=("Canidae",), min_confidence=0.99), wolf)
+
+
+def test_all_observations_of_a_review_count() -> None:
+    seen = reviewed(ReviewDecision.CORRECT, BurstCategory.ANIMAL, "Canis lupus").model_copy(
+        update={
+            "further": (
+                FurtherObservation(category=BurstCategory.ANIMAL, taxon=LEOPARD),
+                FurtherObservation(category=BurstCategory.PERSON),
+            )
+        }
+    )
+    index = rules(
+        Rule("leopard", taxa=(LEOPARD,)),
+        Rule("person", category=BurstCategory.PERSON),
+        Rule("vehicle", category=BurstCategory.VEHICLE),
+    )
+    event = burst(review=seen)
+    assert [rule.name for rule, _ in index.matches(event, index.shown(event))] == ["leopard", "person"]
 
 
 def test_the_index_finds_what_a_comparison_with_every_rule_finds() -> None:

@@ -15,6 +15,7 @@ from uncia.events import (
     PublicBurstResolved,
     ReviewDecision,
     Sensitivity,
+    TaxonVerdict,
 )
 
 TAXA = SensitiveTaxa.load()
@@ -93,6 +94,14 @@ def test_the_strictest_of_all_observations_of_a_review_counts(taxon: str | None,
     event = seen(review=review(ReviewDecision.CORRECT, "Capra sibirica", ANIMAL, also(taxon)))
     assert event is not None
     assert (event.taxon, event.precision) == ("Capra sibirica", precision)
+
+
+def test_a_certain_higher_taxon_beside_the_verdict_makes_the_place_coarser() -> None:
+    ibex = burst()
+    cat = TaxonVerdict(taxon="Felidae", label="Felidae", group="animal", score=0.9, confidence=0.9, certain=True)
+    event = public_view(ibex.model_copy(update={"taxa": (*ibex.taxa, cat)}), known(*cell_of_cameras(3)), TAXA)
+    assert event is not None
+    assert (event.taxon, event.precision) == ("Capra sibirica", 0.1)
 
 
 def test_a_reviewers_own_words_are_not_published() -> None:
