@@ -1,9 +1,9 @@
 """The served models on a GPU: `python -m benchmarks.gpu`, in under ten minutes, on a machine that has one.
 
 Needs `onnxruntime-gpu` in place of `onnxruntime`, and for TensorRT its libraries. The graphs are those that
-`uncia models build --backend onnxruntime` makes for GPUs, the detector in float32; `--models` names a repository instead.
-fp16 is a conversion of them whose inputs and outputs keep their types. Without a GPU the CPU alone is measured, which
-only shows that the script works.
+`uncia models build --backend onnxruntime` makes for GPUs, the detector in float32; `--models` names another repository.
+In fp16 they are converted, and their inputs and outputs keep their types. Without a GPU the CPU alone is measured,
+which only shows that the script works.
 """
 
 import argparse
