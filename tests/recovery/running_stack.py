@@ -8,6 +8,7 @@ from pathlib import Path
 
 from tests.recovery.faults import FaultContext
 from tests.recovery.observer import Observer
+from tests.waiting import SCALE
 from uncia.infra.local.lifetime import stop_on_exit
 from uncia.infra.local.stack import Stack
 
@@ -28,7 +29,7 @@ def running_stack(keep: Path | None = None) -> Iterator[tuple[FaultContext, Obse
     stack = Stack(folder / "stack")
     try:
         with stop_on_exit(stack):
-            stack.up(extra_env=QUICK)
+            stack.up(extra_env=QUICK, timeout_s=SCALE * 120)
             with Observer(stack.settings()).watching() as observer:
                 yield FaultContext(stack, QUICK, folder), observer
     finally:

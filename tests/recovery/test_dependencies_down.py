@@ -13,7 +13,7 @@ from tests.recovery.faults import FaultContext
 from tests.recovery.observer import Observer, Station
 from tests.recovery.running_stack import QUICK
 from tests.stack.photographs import photograph
-from tests.waiting import wait_until
+from tests.waiting import SCALE, wait_until
 from uncia.events import ImageUploaded
 from uncia.ids import upload_id
 from uncia.kafka.broker import read_topics
@@ -46,7 +46,7 @@ class Outage:
         self._context.supervisor.stop_parts(list(parts), 60)
 
     def start(self, *parts: str) -> None:
-        self._context.stack.up(parts, extra_env=QUICK)
+        self._context.stack.up(parts, extra_env=QUICK, timeout_s=SCALE * 120)
 
     def start_without_waiting(self, part: str) -> None:
         self._context.supervisor.start_part(part)

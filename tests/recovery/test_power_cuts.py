@@ -72,7 +72,7 @@ def stack(disk: power.Disk, temporary: Path) -> Iterator[Stack]:
     """All parts on that disk, in a folder whose name is not valid in socket paths and class paths."""
     stack = Stack(disk.folder / "a station, 100% 'odd'" / "stack")
     with stop_on_exit(stack):
-        stack.up(extra_env=QUICK)
+        stack.up(extra_env=QUICK, timeout_s=SCALE * 120)
         yield stack
 
 
@@ -311,7 +311,7 @@ def test_confirmed_uploads_and_the_log_survive_a_power_cut(stack: Stack, disk: p
     fill_folder(folder / "cam")
     before = cut_power_during_uploads(stack, disk, folder, spool)
     disk.restore()
-    stack.up(extra_env=QUICK)
+    stack.up(extra_env=QUICK, timeout_s=SCALE * 120)
 
     store = ObjectStore(stack.settings())
     wait_until_readable(stack, store, before.confirmed)

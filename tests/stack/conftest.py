@@ -18,6 +18,7 @@ from tests.stack.containers import ContainerStack
 from tests.stack.dashboard_client import Browser, SignIn, follow_link
 from tests.stack.failure_report import describe_stack
 from tests.stack.result_consumer import JUNK_HEADER, RefusedMessage, ResultConsumer
+from tests.waiting import SCALE
 from uncia.events import BurstResolved, BurstStatus, ImagePredicted
 from uncia.infra.local.lifetime import stop_on_exit
 from uncia.infra.local.stack import Stack
@@ -71,7 +72,7 @@ def stack() -> Iterator[Stack | ContainerStack]:
     running = STACKS[KIND](folder / "stack")
     try:
         with stop_on_exit(running, repository=models):
-            running.up(extra_env=QUICK)
+            running.up(extra_env=QUICK, timeout_s=SCALE * 120)
             yield running
     finally:
         shutil.rmtree(folder, ignore_errors=True)

@@ -30,7 +30,7 @@ def kafka_stack() -> Iterator[Stack]:
     stack = Stack(folder / "stack")
     try:
         with stop_on_exit(stack):
-            stack.up(["kafka"])
+            stack.up(["kafka"], timeout_s=SCALE * 120)
             yield stack
     finally:
         shutil.rmtree(folder, ignore_errors=True)

@@ -13,6 +13,7 @@ import pytest
 from tests.stack.conftest import KIND, QUICK
 from tests.stack.photographs import photograph
 from tests.stack.result_consumer import RefusedMessage, ResultConsumer
+from tests.waiting import SCALE
 from uncia.events import ImagePredicted
 from uncia.events.dead_letter import RETRIES
 from uncia.infra.local.part_health import PartStatus
@@ -74,7 +75,7 @@ def restart_intake(stack: Stack, settings: dict[str, str]) -> None:
     layout = stack._current_layout()
     assert layout is not None
     Supervisor(layout).stop_parts(["intake"], 20)
-    stack.up(["intake"], extra_env={**QUICK, **settings})
+    stack.up(["intake"], extra_env={**QUICK, **settings}, timeout_s=SCALE * 120)
 
 
 def intake(stack: Stack) -> PartStatus:

@@ -161,7 +161,7 @@ def test_the_stores_internal_servers_refuse_requests_without_credentials(stack: 
 
 @pytest.mark.timeout(1200)
 def test_two_stacks_run_at_the_same_time_and_one_leaves_nothing_behind(stack: Stack, small_stack: Stack) -> None:
-    small_stack.up(STORAGE)
+    small_stack.up(STORAGE, timeout_s=SCALE * 120)
     small_identity, session_identity = small_stack.identity(), stack.identity()
     assert small_identity is not None
     assert session_identity is not None
@@ -179,12 +179,12 @@ def test_two_stacks_run_at_the_same_time_and_one_leaves_nothing_behind(stack: St
 def test_stored_objects_ports_and_keys_are_the_same_after_down_and_up(small_stack: Stack) -> None:
     from uncia.storage.object_store import ObjectStore
 
-    small_stack.up(STORAGE)
+    small_stack.up(STORAGE, timeout_s=SCALE * 120)
     before, keys = small_stack.require_identity(), small_stack.require_keys()
     bucket = small_stack.settings().bucket
     ObjectStore(small_stack.settings()).client.put_object(Bucket=bucket, Key="s/c/kept.jpg", Body=b"kept")
     small_stack.down()
-    small_stack.up(STORAGE)
+    small_stack.up(STORAGE, timeout_s=SCALE * 120)
     assert small_stack.require_identity().ports == before.ports
     assert small_stack.require_keys() == keys
     store = ObjectStore(small_stack.settings())
@@ -200,7 +200,7 @@ def test_stored_objects_ports_and_keys_are_the_same_after_down_and_up(small_stac
 
 @pytest.mark.timeout(1200)
 def test_down_stops_the_parts_that_a_killed_supervisor_left_running(small_stack: Stack) -> None:
-    small_stack.up(STORAGE)
+    small_stack.up(STORAGE, timeout_s=SCALE * 120)
     supervisor = next(process.pid for process in running_processes(small_stack) if process.part == "supervisord")
     os.kill(supervisor, signal.SIGKILL)
     while Path(f"/proc/{supervisor}").exists():

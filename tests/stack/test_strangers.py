@@ -140,7 +140,7 @@ def test_tritons_shared_memory_is_readable_by_its_owner_only_where_it_cannot_be_
     monkeypatch.setenv("UNCIA_TRITON_OWN_USER", "false")
     own = Stack(tmp_path / "stack")
     with stop_on_exit(own):
-        own.up(["triton"])
+        own.up(["triton"], timeout_s=SCALE * 120)
         regions = list(Path("/dev/shm").glob(f"{own.require_identity().shm_prefix}*"))
         assert {oct(region.stat().st_mode & 0o777) for region in regions} == {"0o600"}
         user = next(check for check in run_security_checks(own) if check.name == "triton: user")

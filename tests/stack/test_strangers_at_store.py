@@ -18,7 +18,7 @@ from botocore.compat import get_current_datetime
 from botocore.exceptions import ClientError
 from pydantic import SecretStr
 
-from tests.waiting import wait_until
+from tests.waiting import SCALE, wait_until
 from uncia.access import StoreAction
 from uncia.errors import UnciaError
 from uncia.identities import (
@@ -194,7 +194,7 @@ def test_what_a_gateway_replaces_is_kept_as_a_version_that_no_working_key_delete
     monkeypatch.setenv("UNCIA_KEEP_VERSIONS", "true")
     stack = Stack(tmp_path / "stack")
     try:
-        stack.up(("seaweedfs",))
+        stack.up(("seaweedfs",), timeout_s=SCALE * 120)
         check_versions_are_kept(stack)
     finally:
         stack.down()

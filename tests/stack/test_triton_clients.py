@@ -112,7 +112,7 @@ def http_stack() -> Iterator[Stack]:
         patch.setenv("UNCIA_TRITON_SERVE_HTTP", "true")
         stack = Stack(Path(folder) / "stack")
         with stop_on_exit(stack):
-            stack.up(("triton",))
+            stack.up(("triton",), timeout_s=SCALE * 120)
             yield stack
 
 
