@@ -115,12 +115,12 @@ def test_reconcile_counts_a_published_report_and_what_it_announces_is_published(
     def published() -> int:
         return sum(of == f"{station}/north".encode() for of, _ in messages(settings, STATUS_REPORTED))
 
-    wait_until(lambda: published() == 1, LIMIT_S, "the status report on its topic")
+    before = wait_until(published, LIMIT_S, "the status report on its topic")
     counts = reconcile("--prefix", f"status/{station}/")[-1]
     assert (counts["zero"], counts["answered"], counts["stored"]) == (True, 1, 1)
 
     announce(settings, list(admin_store.list(settings.bucket, key)))
-    wait_until(lambda: published() == 2, LIMIT_S, "the report that was announced again")
+    wait_until(lambda: published() > before, LIMIT_S, "the report that was announced again")
 
 
 def test_an_invalid_report_is_a_dead_letter_and_another_station_is_refused(
