@@ -1,4 +1,4 @@
-"""`uncia reconcile`: compare the bucket with the topics and announce photographs that were never announced."""
+"""`uncia reconcile`: compare the bucket with the topics and announce what was never announced."""
 
 import threading
 import time
@@ -57,7 +57,7 @@ def reconcile(
 ) -> None:
     """Find stored photographs that were never announced and announce them; name those that the store has lost.
 
-    Run the same command again to resume an interrupted comparison.
+    Cameras' status reports are compared as well. Run the same command again to resume an interrupted comparison.
     """
     scope = Scope(prefix, _utc(since), _utc(until), again, accept_vanished)
     if every and accept_vanished:

@@ -294,7 +294,7 @@ PARTS: tuple[Part, ...] = (
         "reconcile",
         Kind.SERVICE,
         "Compares the bucket with the topics; announces objects whose notification was lost.",
-        follows=(*UPLOAD_TOPICS, IMAGE_PREDICTED, DEAD_LETTER),
+        follows=(*UPLOAD_TOPICS, IMAGE_PREDICTED, STATUS_REPORTED, DEAD_LETTER),
         writes=(STORAGE_CHANGED,),
         needs=("kafka", "seaweedfs"),
         embedded=True,

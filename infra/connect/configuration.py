@@ -62,6 +62,6 @@ def write_files(configurations: tuple[ClientConfiguration, ...], folder: Path) -
     files = {file.name: file for configuration in configurations for file in configuration.files}
     for file in files.values():
         path = folder / file.name
-        path.parent.mkdir(mode=0o700, exist_ok=True)
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         write_durably(path, file.text, mode=0o600)
     return [folder / name for name in files]

@@ -24,8 +24,10 @@ _AUTHORITY = "store-ca.pem"
 
 def _aws(access: StoreAccess, folder: Path) -> ClientConfiguration:
     config, credentials = folder / "aws.config", folder / "aws.credentials"
+    # The variable too: it goes before the file, and is set where a proxy has an authority of its own.
+    trusted = f"AWS_CA_BUNDLE={shell_path(folder / _AUTHORITY)} " if access.cafile else ""
     aws = (
-        f"AWS_CONFIG_FILE={shell_path(config)} AWS_SHARED_CREDENTIALS_FILE={shell_path(credentials)} "
+        f"{trusted}AWS_CONFIG_FILE={shell_path(config)} AWS_SHARED_CREDENTIALS_FILE={shell_path(credentials)} "
         f"aws --profile {_PROFILE} --endpoint-url {shlex.quote(access.endpoint)} s3"
     )
     ca_bundle = f"ca_bundle = {plain_value(str(folder / _AUTHORITY), 'aws')}\n" if access.cafile else ""

@@ -1,1 +1,1 @@
-"""Finds stored photographs whose notification was lost, and announces them."""
+"""Finds stored photographs and status reports whose notification was lost, and announces them."""

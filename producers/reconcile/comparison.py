@@ -13,7 +13,7 @@ from typing import Any
 from uncia.producers.reconcile.ledger import Ledger, MovedUpload, UploadLocation, VanishedUpload
 from uncia.producers.reconcile.object_state import UNRESOLVED, ObjectState, TimeLimits, is_retry_due, state_of
 from uncia.producers.reconcile.upload_facts import object_keys, path_key
-from uncia.storage.object_keys import is_derived_key
+from uncia.storage.object_keys import STATUS_PREFIX, is_derived_key
 from uncia.storage.object_store import StoredObject
 
 PAGE_SIZE = 1000
@@ -52,10 +52,10 @@ class Scope:
         return unicodedata.normalize("NFC", key).startswith(unicodedata.normalize("NFC", self.prefix))
 
     def includes(self, stored: StoredObject) -> bool:
-        """True for a photograph in this scope; crops and explanations that Uncia wrote are none."""
+        """True for a photograph or a camera's status report in this scope; Uncia's crops and explanations are none."""
         return (
             not stored.key.endswith("/")
-            and not is_derived_key(stored.key)
+            and (not is_derived_key(stored.key) or stored.key.startswith(STATUS_PREFIX))
             and self.covers(stored.key)
             and (self.since is None or stored.modified >= self.since)
             and (self.until is None or stored.modified < self.until)

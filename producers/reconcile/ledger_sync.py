@@ -1,4 +1,4 @@
-"""Applies new messages of the topics to the ledger: uploads, predictions, dead letters."""
+"""Applies new messages of the topics to the ledger: uploads, predictions, status reports, dead letters."""
 
 from pathlib import Path
 
@@ -6,11 +6,11 @@ from uncia.errors import LogTruncated
 from uncia.ids import digest
 from uncia.kafka.broker import Message, read_topics, topic_ids
 from uncia.producers.reconcile.ledger import Ledger, UploadFact
-from uncia.producers.reconcile.upload_facts import fact_of_prediction, fact_of_refusal, fact_of_upload
+from uncia.producers.reconcile.upload_facts import fact_of_prediction, fact_of_refusal, fact_of_report, fact_of_upload
 from uncia.settings import Settings, stack_dir
-from uncia.topics import DEAD_LETTER, IMAGE_PREDICTED, STORAGE_CHANGED, UPLOAD_TOPICS
+from uncia.topics import DEAD_LETTER, IMAGE_PREDICTED, STATUS_REPORTED, STORAGE_CHANGED, UPLOAD_TOPICS
 
-TOPICS = (*UPLOAD_TOPICS, IMAGE_PREDICTED, DEAD_LETTER)
+TOPICS = (*UPLOAD_TOPICS, IMAGE_PREDICTED, STATUS_REPORTED, DEAD_LETTER)
 _BATCH = 2000
 
 
@@ -54,6 +54,8 @@ def _fact(settings: Settings, message: Message) -> UploadFact | None:
         return fact_of_prediction(message)
     if message.topic == DEAD_LETTER.full_name(settings):
         return fact_of_refusal(message, STORAGE_CHANGED.full_name(settings))
+    if message.topic == STATUS_REPORTED.full_name(settings):
+        return fact_of_report(message)
     return fact_of_upload(message)
 
 

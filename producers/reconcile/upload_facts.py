@@ -9,6 +9,7 @@ import re
 from datetime import datetime
 from typing import Any
 
+from uncia.camtrap.status_documents import report_of_key
 from uncia.events import DeadLetter
 from uncia.ids import upload_id
 from uncia.kafka.broker import Message
@@ -39,7 +40,9 @@ def upload_key(identity: str) -> bytes:
 
 
 def object_keys(bucket: str, key: str, etag: str) -> tuple[bytes, bytes]:
-    """The keys of an object's upload and of its path in the ledger."""
+    """The keys of an object's upload, or status report, and of its path in the ledger."""
+    if report := report_of_key(key):
+        return report_key(*report), path_key(f"{bucket}/{key}")
     return upload_key(upload_id(bucket, key, etag)), path_key(f"{bucket}/{key}")
 
 
@@ -72,6 +75,23 @@ def _location(body: dict[str, Any]) -> UploadLocation | None:
     except (ValueError, OverflowError):
         return None
     return UploadLocation(path_key(f"{bucket}/{key}"), camera, key, etag, size, at)
+
+
+def fact_of_report(message: Message) -> UploadFact | None:
+    """Extract facts from a message of the topic of status reports; None when it is no report.
+
+    A report needs no answer: its event is all that becomes of it.
+    """
+    body, at = _json_object(message.value), message.timestamp_ms / 1000
+    camera, report_id = body.get("camera"), body.get("report_id")
+    if not isinstance(camera, str) or not isinstance(report_id, str):
+        return None
+    return UploadFact(report_key(camera, report_id), announced=at, answered=at)
+
+
+def report_key(camera: str, report_id: str) -> bytes:
+    """The ledger key of a status report; `camera` with its station."""
+    return hashlib.sha256(f"report:{camera}/{report_id}".encode(errors="replace")).digest()[:12]
 
 
 def fact_of_prediction(message: Message) -> UploadFact | None:

@@ -4,6 +4,8 @@ import contextlib
 import os
 import smtplib
 import ssl
+from collections.abc import Callable
+from datetime import UTC, datetime
 from email.message import EmailMessage
 from pathlib import Path
 from typing import Any
@@ -17,10 +19,11 @@ from tests.stack.dashboard_client import SignIn
 from tests.stack.mailroom_process import running_mailroom, uncia
 from tests.stack.result_consumer import messages_of_uncia
 from tests.waiting import SCALE, wait_until
-from uncia.camtrap.status_documents import status_key
+from uncia.camtrap.status_documents import CheckedStatus, StatusDocument, status_key
 from uncia.events import DeadLetter, StatusReported, StatusSource
 from uncia.infra.local.stack import Stack
 from uncia.kafka.broker import read_topics
+from uncia.producers.reconcile.announce import announce
 from uncia.settings import Settings
 from uncia.storage.object_store import AccessRefused, ObjectStore
 from uncia.topics import DEAD_LETTER, STATUS_REPORTED, UPLOAD_TOPICS, Topic
@@ -95,6 +98,29 @@ def test_a_status_mail_becomes_an_event_and_is_shown_on_health(
     assert (health["signal_bars"], health["signal_bars_of"], health["card_free_mb"]) == (3, 5, 24 * 1024)
     assert (health["reported_temperature_c"], health["silent"]) == (-4, False)
     assert not [key for key, _ in messages(settings, *UPLOAD_TOPICS) if station.encode() in (key or b"")]
+
+
+def test_reconcile_counts_a_published_report_and_what_it_announces_is_published(
+    admin_store: ObjectStore, settings: Settings, reconcile: Callable[..., list[dict[str, Any]]], station: str
+) -> None:
+    key = status_key(station, "north", f"sts-{'0b' * 12}")
+    document = StatusDocument(
+        received_at=datetime.now(UTC),
+        source=StatusSource.MAIL,
+        profile="generic",
+        status=CheckedStatus(battery_bars=2, battery_bars_of=3),
+    )
+    admin_store.put(settings.bucket, key, document.to_text().encode(), content_type="application/json")
+
+    def published() -> int:
+        return sum(of == f"{station}/north".encode() for of, _ in messages(settings, STATUS_REPORTED))
+
+    before = wait_until(published, LIMIT_S, "the status report on its topic")
+    counts = reconcile("--prefix", f"status/{station}/")[-1]
+    assert (counts["zero"], counts["answered"], counts["stored"]) == (True, 1, 1)
+
+    announce(settings, list(admin_store.list(settings.bucket, key)))
+    wait_until(lambda: published() > before, LIMIT_S, "the report that was announced again")
 
 
 def test_an_invalid_report_is_a_dead_letter_and_another_station_is_refused(

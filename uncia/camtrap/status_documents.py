@@ -24,6 +24,7 @@ __all__ = [
     "CheckedStatus",
     "StatusDocument",
     "read_status_document",
+    "report_of_key",
     "status_key",
 ]
 
@@ -70,6 +71,15 @@ class StatusDocument(BaseModel):
         return self.model_dump_json(exclude_none=True) + "\n"
 
 
+def report_of_key(key: str) -> tuple[str, str] | None:
+    """The camera, with its station, and the report id that a valid key names; None for any other key."""
+    found = _KEY.fullmatch(key)
+    station, camera = (canonical_name(found[1]), canonical_name(found[2])) if found else ("", "")
+    if found is None or key_problem(key) or {station, camera} & {"", "."}:
+        return None
+    return f"{station}/{camera}", found[3]
+
+
 def status_key(station: str, camera: str, report_id: str) -> str:
     """The object key of a report; `camera` without its station."""
     return f"{STATUS_PREFIX}{station}/{camera}/{report_id}.json"
@@ -83,9 +93,8 @@ def read_status_document(key: str, content: bytes, stored_at: datetime) -> Statu
 
     Raises `PermanentError` with reason `status-key-invalid` or `status-report-invalid`.
     """
-    found = _KEY.fullmatch(key)
-    station, camera = (canonical_name(found[1]), canonical_name(found[2])) if found else ("", "")
-    if found is None or key_problem(key) or {station, camera} & {"", "."}:
+    named = report_of_key(key)
+    if named is None:
         raise PermanentError(
             STATUS_KEY_INVALID,
             f"the key {displayable_key(key)} is not that of a status report: {STATUS_PREFIX} holds these alone",
@@ -96,10 +105,11 @@ def read_status_document(key: str, content: bytes, stored_at: datetime) -> Statu
         first = error.errors(include_url=False, include_input=False)[0]
         where = ".".join(str(part) for part in first["loc"])
         raise PermanentError(STATUS_REPORT_INVALID, f"{key}: {where or 'document'}: {first['msg']}") from error
+    camera, report_id = named
     return StatusReported(
-        report_id=found[3],
-        station=station,
-        camera=f"{station}/{camera}",
+        report_id=report_id,
+        station=camera.partition("/")[0],
+        camera=camera,
         reported_at=min(document.received_at, stored_at.astimezone(UTC)),
         camera_time=document.camera_time,
         utc_offset_minutes=document.utc_offset_minutes,

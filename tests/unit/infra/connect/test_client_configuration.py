@@ -210,6 +210,25 @@ def test_a_path_is_never_an_option_and_never_searched_for(path: str, word: str) 
     assert shell_path(Path(path)) == word
 
 
+@pytest.mark.parametrize("client", ["aws", "s5cmd"])
+def test_the_authority_of_the_store_goes_before_one_in_the_environment(client: str, tmp_path: Path) -> None:
+    cafile = tmp_path / "authority.pem"
+    cafile.write_text("-----BEGIN CERTIFICATE-----\n")
+    configuration = STORE_CLIENTS[client](replace(STORE, cafile=cafile), FOLDER)
+    assert all(
+        command.startswith(f"AWS_CA_BUNDLE={shell_path(FOLDER / 'store-ca.pem')} ")
+        for command in configuration.commands
+    )
+
+
+@pytest.mark.parametrize("client", STORE_CLIENTS)
+def test_the_files_of_a_client_with_an_authority_are_written(client: str, tmp_path: Path) -> None:
+    cafile, folder = tmp_path / "authority.pem", tmp_path / "new"
+    cafile.write_text("-----BEGIN CERTIFICATE-----\n")
+    configuration = STORE_CLIENTS[client](replace(STORE, cafile=cafile), folder)
+    assert {path.read_text() for path in write_files((configuration,), folder)} >= {cafile.read_text()}
+
+
 @pytest.mark.parametrize("client", STORE_CLIENTS)
 def test_an_s3_client_trusts_the_authority_of_a_store_that_has_its_own(client: str, tmp_path: Path) -> None:
     cafile = tmp_path / "authority.pem"

@@ -2,6 +2,7 @@
 
 import re
 import time
+from email.message import EmailMessage
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from uncia.producers.mailroom.camera_profiles import (
     load_profile,
     load_profiles,
 )
+from uncia.producers.mailroom.mail_text import read_mail_text
 from uncia.producers.mailroom.status_reports import ReportText, StatusReport, read_status_report
 
 PROFILES = load_profiles()
@@ -52,6 +54,18 @@ def test_an_example_is_read_as_the_profile_says(profile: CameraProfile, example:
     found = read_status_report(report_of(example), PROFILES)
     assert values(found) == example.expected
     assert found is None or found.profile == profile.name
+
+
+def test_the_table_of_a_cuddeback_mail_is_read_row_by_row() -> None:
+    row = "<tr class='cl-entry'><td>{}</td><td>7/{}/2026</td><td>OK</td><td>140</td><td>{}</td><td>28 GB</td></tr>"
+    table = f"<tr><td colspan='14'>Camera: NAME</td></tr>{row.format(1, 23, 928)}{row.format(2, 22, 920)}"
+    message = EmailMessage()
+    message["From"] = "CuddeLink <noreply@reports.cuddelink.com>"
+    message.set_content(f"<div><style>td {{ color: #000000 }}</style><table>{table}</table></div>", subtype="html")
+    mail = read_mail_text(message)
+    found = read_status_report(ReportText(mail.sender, mail.subject, mail.text), PROFILES)
+    assert found is not None
+    assert (found.profile, values(found)) == ("cuddeback", {"photographs": 928, "card_free_mb": 28 * 1024})
 
 
 def test_the_generic_profile_is_tried_last() -> None:

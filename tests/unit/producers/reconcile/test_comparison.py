@@ -17,7 +17,7 @@ from uncia.producers.reconcile import comparison as comparison_module
 from uncia.producers.reconcile.comparison import BucketComparison, ComparisonProgress, Scope
 from uncia.producers.reconcile.ledger import Ledger, MovedUpload, UploadFact
 from uncia.producers.reconcile.object_state import ObjectState
-from uncia.producers.reconcile.upload_facts import object_keys
+from uncia.producers.reconcile.upload_facts import object_keys, report_key
 from uncia.storage.object_store import StoredObject
 
 AGAIN_S, FRESH_S, UNANSWERED_S = 100.0, 10.0, 50.0
@@ -202,6 +202,19 @@ def test_crops_and_explanations_are_no_lost_photographs(world: World) -> None:
     world.now += FRESH_S + 1
     world.run()
     assert list(world.announced) == ["crops/c/1.jpg"]
+
+
+def test_a_status_report_whose_notification_was_lost_is_announced_once(world: World) -> None:
+    lost, known = (f"status/r/c/sts-{digit * 24}.json" for digit in "ab")
+    world.store(lost, known)
+    world.log.append(UploadFact(report_key("r/c", f"sts-{'b' * 24}"), announced=world.now, answered=world.now))
+    world.now += FRESH_S + 1
+    world.run()
+    assert list(world.announced) == [lost]
+    world.log.append(UploadFact(report_key("r/c", f"sts-{'a' * 24}"), announced=world.now, answered=world.now))
+    world.now += AGAIN_S + 1
+    assert world.run().is_zero
+    assert world.announced[lost] == world.announced[lost][:1]
 
 
 def test_unanswered_objects_are_reported_and_announced_again_only_on_request(world: World) -> None:

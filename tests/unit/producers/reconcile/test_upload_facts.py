@@ -5,13 +5,16 @@ import json
 import pytest
 
 from tests.paths import EVENT_SAMPLES
+from uncia.camtrap.status_documents import status_key
 from uncia.errors import PermanentError
-from uncia.events import DeadLetter, ImageUploaded
+from uncia.events import DeadLetter, ImageUploaded, StatusReported
 from uncia.kafka.broker import Message
 from uncia.producers.reconcile.upload_facts import (
     fact_of_prediction,
     fact_of_refusal,
+    fact_of_report,
     fact_of_upload,
+    object_keys,
     path_key,
     upload_key,
 )
@@ -35,6 +38,20 @@ def test_an_event_of_this_version_is_read_without_parsing() -> None:
     fact = fact_of_upload(message(ImageUploaded.from_bytes(raw).to_bytes()))
     assert fact is not None
     assert (fact.id, fact.announced) == (upload_key(identity), 5.0)
+
+
+def test_a_status_report_is_announced_and_answered_by_its_event_and_found_by_its_key() -> None:
+    report = StatusReported.from_bytes((GOLDEN / "camera.status.reported.v1.json").read_bytes())
+    camera = report.camera.partition("/")[2]
+    key = status_key(report.station, camera, report.report_id)
+    fact = fact_of_report(message(report.to_bytes()))
+    assert fact is not None
+    assert (fact.id, fact.announced, fact.answered) == (object_keys("b", key, "etag")[0], 5.0, 5.0)
+
+
+@pytest.mark.parametrize("value", [None, b"", b"[]", b"{}", b'{"camera":1,"report_id":"sts-1"}'])
+def test_what_is_no_status_report_states_nothing(value: bytes | None) -> None:
+    assert fact_of_report(message(value)) is None
 
 
 def test_an_event_in_another_layout_is_parsed() -> None:
