@@ -12,11 +12,11 @@ from uncia.camtrap.taxonomy import Taxonomy
 from uncia.dashboard.catalogue.changes import Row
 from uncia.dashboard.catalogue.filters import BurstFilter, all_conditions, read_scope, rights
 from uncia.dashboard.catalogue.tables import bursts
-from uncia.dashboard.verdict_audit.rates import Audited, VerdictCounts
+from uncia.dashboard.verdict_audit.rates import Audited, Rate, VerdictCounts, missed_animals
 from uncia.dashboard.verdict_audit.sample import AuditSample, Stratum
 from uncia.events import BurstCategory, BurstStatus
 
-__all__ = ["AuditCell", "AuditResult", "VerdictAudit"]
+__all__ = ["AuditCell", "AuditResult", "VerdictAudit", "first_month"]
 
 Stations = Iterable[str] | None
 _Month = tuple[int, int]
@@ -32,6 +32,11 @@ class AuditCell:
     verdicts: VerdictCounts = field(default_factory=VerdictCounts)
     blank: Audited = field(default_factory=Audited)
     confident: Audited = field(default_factory=Audited)
+
+    @property
+    def missed(self) -> Rate | None:
+        """The false-negative rate."""
+        return missed_animals(self.verdicts, self.blank, self.confident)
 
 
 @dataclass(frozen=True)
@@ -180,6 +185,12 @@ class VerdictAudit:
             return False
         above = self._taxonomy.ancestors
         return one not in above(other) and other not in above(one)
+
+
+def first_month(today: date, months: int) -> date:
+    """The first day of the months, of which the last is that of `today`."""
+    year, month = divmod(12 * today.year + today.month - months, 12)
+    return date(year, month + 1, 1)
 
 
 def _settled() -> ColumnElement[bool]:
