@@ -84,7 +84,7 @@ def test_drifted_scores_raise_one_alert_without_bursts() -> None:
     assert (alert.state, alert.cause, alert.bursts) == (AlertState.RAISED, AlertCause.SCORE_DRIFT, ())
     assert (alert.rule, alert.camera, alert.station, alert.channels) == ("drift", CAMERA, "ridge", ("operators",))
     assert alert.summary.startswith("ridge/north: scores have drifted since 2026-05-30: stability index ")
-    assert alert.raised_at == alert.updated_at == logged(LEARNED + 56)
+    assert alert.raised_at == alert.updated_at == logged(LEARNED + 55)
 
 
 def test_a_drift_that_lasts_raises_no_other_alert() -> None:

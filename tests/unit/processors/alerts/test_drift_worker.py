@@ -12,7 +12,6 @@ from tests.agents.memory_clients import install
 from tests.unit.processors.alerts.test_drift import BACK, CAMERA, DRIFTED
 from uncia.events import AlertCause, AlertRaised, AlertState, BurstResolved
 from uncia.kafka.broker import Message
-from uncia.kafka.partitioning import partition_of
 from uncia.processors.alerts.worker import create
 from uncia.processors.faust_runtime.app import group_name
 from uncia.settings import Settings
@@ -35,9 +34,8 @@ def topics(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[MemoryTo
 
 def send(topics: MemoryTopics, bursts: list[BurstResolved]) -> Message:
     """Send verdicts. Returns the last message."""
-    partition = partition_of(CAMERA, topics.settings.partitions)
     for burst in bursts:
-        sent = topics.send(BURST_RESOLVED, burst.burst_id.encode(), burst.to_bytes(), partition=partition)
+        sent = topics.send(BURST_RESOLVED, CAMERA.encode(), burst.to_bytes())
     return sent
 
 
