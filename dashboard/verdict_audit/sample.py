@@ -68,9 +68,7 @@ class AuditSample:
 
     def includes(self, stratum: Stratum, burst_id: str) -> bool:
         """Whether a burst of the stratum belongs to the sample."""
-        return any(
-            first <= burst_id and (end is None or burst_id < end) for first, end in self.windows(stratum)
-        )
+        return any(first <= burst_id and (end is None or burst_id < end) for first, end in self.windows(stratum))
 
     @property
     def _start(self) -> int:

@@ -62,9 +62,7 @@ def _raise(
         f"{compared.bursts} bursts, limit {compared.limit:.2f}"
     )
     own = [
-        alert
-        for alert in state.alerts.values()
-        if alert.cause is AlertCause.SCORE_DRIFT and alert.rule == rule.name
+        alert for alert in state.alerts.values() if alert.cause is AlertCause.SCORE_DRIFT and alert.rule == rule.name
     ]
     if any(alert.state is not AlertState.WITHDRAWN for alert in own):
         return None

@@ -47,9 +47,7 @@ def stratum_of(burst: BurstResolved, confidence: float = 0.9) -> Stratum | None:
 
 
 def sampled(sample: AuditSample, stratum: Stratum) -> list[BurstResolved]:
-    return [
-        burst for burst in bursts() if stratum_of(burst) is stratum and sample.includes(stratum, burst.burst_id)
-    ]
+    return [burst for burst in bursts() if stratum_of(burst) is stratum and sample.includes(stratum, burst.burst_id)]
 
 
 def review(burst: BurstResolved, decision: ReviewDecision, *seen: ReviewedObservation) -> ObservationReviewed:
@@ -106,7 +104,9 @@ def test_an_account_sees_its_stations_alone(project_engine: Engine) -> None:
 def test_cells_count_the_verdicts_and_the_sample_by_camera_and_month(project_engine: Engine) -> None:
     result = VerdictAudit(project_engine, HALF).rates()
     for cell in result.cells:
-        own = [one for one in bursts() if (one.camera, one.started_at.date().replace(day=1)) == (cell.camera, cell.month)]
+        own = [
+            one for one in bursts() if (one.camera, one.started_at.date().replace(day=1)) == (cell.camera, cell.month)
+        ]
         kinds = [stratum_of(one) for one in own]
         assert cell.verdicts.blank == kinds.count(Stratum.BLANK)
         assert cell.verdicts.confident == kinds.count(Stratum.CONFIDENT)

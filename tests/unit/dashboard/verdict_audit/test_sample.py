@@ -45,9 +45,7 @@ def test_the_sample_is_as_large_as_its_share(share: float, seed: str) -> None:
 
 
 def test_another_seed_has_other_bursts() -> None:
-    one, other = (
-        {burst for burst in BURST_IDS if sample(seed).includes(BLANK, burst)} for seed in ("1", "2")
-    )
+    one, other = ({burst for burst in BURST_IDS if sample(seed).includes(BLANK, burst)} for seed in ("1", "2"))
     assert one and other
     assert not one & other
 

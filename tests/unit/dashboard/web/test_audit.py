@@ -56,10 +56,10 @@ def test_of_the_filters_only_place_and_time_limit_the_sample(reviewer: Reviewer,
 
 
 def test_the_verdict_of_the_models_is_hidden(reviewer: Reviewer, services: Services) -> None:
-    named = next(row for row in services.catalogue.bursts(limit=200).rows if row.taxon and row.count and not row.reviewed)
-    open_queue, audit = (
-        reviewer.queue(queue=queue, first=named.burst_id)[0] for queue in ("uncertain", "audit")
+    named = next(
+        row for row in services.catalogue.bursts(limit=200).rows if row.taxon and row.count and not row.reviewed
     )
+    open_queue, audit = (reviewer.queue(queue=queue, first=named.burst_id)[0] for queue in ("uncertain", "audit"))
     assert open_queue["taxon"] == named.taxon and named.taxon in json.dumps(open_queue)
     assert audit["burst_id"] == named.burst_id
     assert named.taxon not in json.dumps(audit) and str(named.label) not in json.dumps(audit)
@@ -71,7 +71,9 @@ def test_the_verdict_of_the_models_is_hidden(reviewer: Reviewer, services: Servi
 
 def test_blanks_and_animals_look_the_same(reviewer: Reviewer, services: Services) -> None:
     rows = services.catalogue.bursts(limit=200).rows
-    kinds = (next(row.burst_id for row in rows if row.category == name and not row.reviewed) for name in ("blank", "animal"))
+    kinds = (
+        next(row.burst_id for row in rows if row.category == name and not row.reviewed) for name in ("blank", "animal")
+    )
     one, other = (reviewer.queue(queue="audit", first=burst)[0] for burst in kinds)
     said = ("category", "verdict", "evidence", "certain", "focus", "suggestions", "review_id")
     assert [one[name] for name in said] == [other[name] for name in said]

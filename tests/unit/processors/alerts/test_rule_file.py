@@ -93,7 +93,10 @@ def test_every_field_is_read() -> None:
         ("{name: a, silent_for: 3d, taxon: Felidae}", "line 2, column 38: a rule with `silent_for` has no `taxon`"),
         ("{name: a, silent_for: 3d, hours: 1:00-2:00}", "line 2, column 38: a rule with `silent_for` has no `hours`"),
         ("{name: a, moved: often}", "line 2, column 22: use true or false"),
-        ("{name: a, moved: false}", "line 2, column 5: the rule 'a' has no `taxon`, `category`, `silent_for`, `moved` or"),
+        (
+            "{name: a, moved: false}",
+            "line 2, column 5: the rule 'a' has no `taxon`, `category`, `silent_for`, `moved` or",
+        ),
         ("{name: a, moved: true, rare: 9d}", "line 2, column 34: a rule with `moved` has no `rare`: it has no bursts"),
         ("{name: a, silent_for: 3d, moved: true}", "line 2, column 38: a rule has one of `silent_for` and `moved`"),
         ("{name: a, drift: often}", "line 2, column 22: use true or false"),
