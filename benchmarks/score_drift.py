@@ -77,7 +77,8 @@ def camera(
 
 def main(cameras: Annotated[int, typer.Option(help="Cameras of each setting.")] = 100) -> None:
     """Print two tables in Markdown."""
-    echo("| bursts a day | days differ | windows | false alarms | per 1,000 camera-weeks |\n|---:|---|---:|---:|---:|")
+    echo("| bursts a day | days differ | windows | false alarms | per 1,000 camera-weeks |")
+    echo("|---:|---|---:|---:|---:|")
     for rate in RATES:
         for name, concentration in CONCENTRATIONS.items():
             random = np.random.default_rng(18)
@@ -86,7 +87,8 @@ def main(cameras: Annotated[int, typer.Option(help="Cameras of each setting.")] 
             weeks = sum(own[-1][0] for own in found if own)
             windows = sum(map(len, found))
             echo(f"| {rate} | {name} | {windows:,} | {alarms} | {1000 * alarms / weeks:.2f} |")
-    echo("\n| shift, days differ somewhat | " + " | ".join(f"{rate} bursts a day" for rate in RATES[1:]) + " |")
+    echo("")
+    echo("| shift, days differ somewhat | " + " | ".join(f"{rate} bursts a day" for rate in RATES[1:]) + " |")
     echo("|---|" + "---:|" * len(RATES[1:]))
     for name, shift in SHIFTS.items():
         cells = []

@@ -6,6 +6,8 @@ from datetime import date
 import pytest
 from sqlalchemy import Engine
 
+from tests.unit.dashboard.catalogue.catalogue_data import newest_burst
+from tests.unit.dashboard.verdict_audit.test_queries import animal, review
 from tests.unit.dashboard.web.alert_data import fold_events, silence_of
 from tests.unit.dashboard.web.conftest import FakePublisher, SignIn
 from tests.unit.dashboard.web.test_review import Reviewer, event_of
@@ -116,9 +118,13 @@ def test_the_page_has_rates_by_month_and_camera(sign_in: SignIn, services: Servi
     assert f"of {counted.total.blank.sampled} reviewed" in html
 
 
-def test_a_rate_is_shown_with_its_interval(sign_in: SignIn, services: Services) -> None:
-    error = services.verdict_audit.rates().total.confident.error
-    assert error is not None
+def test_a_rate_is_shown_with_its_interval(sign_in: SignIn, services: Services, writable_catalogue: Engine) -> None:
+    blanks = services.catalogue.bursts(BurstFilter(categories=("blank",)), limit=12).rows
+    decisions = [(ReviewDecision.BLANK, ())] * 10 + [(ReviewDecision.CORRECT, (animal(),))] * 2
+    for row, (decision, seen) in zip(blanks, decisions, strict=True):
+        fold_events(writable_catalogue, review(newest_burst(row.burst_id), decision, *seen))
+    error = services.verdict_audit.rates().total.blank.error
+    assert error is not None and error.value == 2 / 12
     html = sign_in(Role.VIEWER).get("/audit").text
     assert f"<b>{100 * error.value:.1f} %</b>" in html
     assert f"{100 * error.low:.1f} to {100 * error.high:.1f} %" in html
