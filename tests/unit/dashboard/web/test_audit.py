@@ -119,10 +119,10 @@ def test_the_page_has_rates_by_month_and_camera(sign_in: SignIn, services: Servi
 
 
 def test_a_rate_is_shown_with_its_interval(sign_in: SignIn, services: Services, writable_catalogue: Engine) -> None:
-    blanks = services.catalogue.bursts(BurstFilter(categories=("blank",)), limit=12).rows
+    blanks = services.verdict_audit.queue(BurstFilter(categories=("blank",)), 12)
     decisions = [(ReviewDecision.BLANK, ())] * 10 + [(ReviewDecision.CORRECT, (animal(),))] * 2
-    for row, (decision, seen) in zip(blanks, decisions, strict=True):
-        fold_events(writable_catalogue, review(newest_burst(row.burst_id), decision, *seen))
+    for burst, (decision, seen) in zip(blanks, decisions, strict=True):
+        fold_events(writable_catalogue, review(newest_burst(burst), decision, *seen))
     error = services.verdict_audit.rates().total.blank.error
     assert error is not None and error.value == 2 / 12
     html = sign_in(Role.VIEWER).get("/audit").text
