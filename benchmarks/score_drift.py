@@ -75,7 +75,7 @@ def camera(
             learned = day
 
 
-def main(cameras: Annotated[int, typer.Option(help="Cameras of each setting.")] = 100) -> None:
+def main(cameras: Annotated[int, typer.Option(help="Cameras of each setting.")] = 40) -> None:
     """Print two tables in Markdown."""
     echo("| bursts a day | days differ | windows | false alarms | per 1,000 camera-weeks |")
     echo("|---:|---|---:|---:|---:|")

@@ -164,15 +164,29 @@ class ScoreHistory(BaseModel):
         self.time, self.since = timedelta(0), None
 
     def _compare(self, since: date) -> Comparison:
-        index, freedom = stability_index(self.reference, self.window), len(self.reference) - 1
-        unit = self.dispersion * (1 / sum(self.reference) + 1 / sum(self.window)) * freedom
-        limit = max(unit * float(fdtri(freedom, self.freedom, 1 - FALSE_ALARM)), unit + LEAST_SHIFT)
+        index = stability_index(self.reference, self.window)
+        mean, freedom = self._noise()
+        # The dispersion was estimated from days that vary in as few directions.
+        of_days = self.freedom * freedom / (len(self.reference) - 1)
+        limit = mean * max(float(fdtri(freedom, of_days, 1 - FALSE_ALARM)), 1 + LEAST_SHIFT / mean)
         change = None
         if index > limit:
             change = ScoreChange.DRIFTED
-        elif index <= unit * float(fdtri(freedom, self.freedom, 1 - RETURN)):
+        elif index <= mean * float(fdtri(freedom, of_days, 1 - RETURN)):
             change = ScoreChange.RETURNED
         return Comparison(index, limit, sum(self.window), since, change)
+
+    def _noise(self) -> tuple[float, float]:
+        """Mean and degrees of freedom of the index without a change, as a scaled chi-squared variable.
+
+        Days with more animals move all bins together: what the dispersion adds is counted in one direction
+        (Satterthwaite's approximation of a sum of chi-squared variables with 1 and `bins - 2` degrees of freedom).
+        """
+        bins = len(self.reference)
+        total = self.dispersion * (bins - 1)
+        one = total - (bins - 2)
+        mean = total * (1 / sum(self.reference) + 1 / sum(self.window))
+        return mean, total * total / (one * one + (bins - 2))
 
 
 def stability_index(reference: Sequence[int], window: Sequence[int]) -> float:

@@ -10,6 +10,7 @@ from tests.browser.conftest import PHONE, WIDE, FoldingPublisher, Open, Site
 from tests.unit.dashboard.catalogue.catalogue_data import newest_burst
 from tests.unit.dashboard.verdict_audit.test_queries import animal, review
 from tests.unit.dashboard.web.test_audit import drift_of
+from tests.waiting import wait_until
 from uncia.dashboard.catalogue.filters import BurstFilter
 from uncia.dashboard.verdict_audit.sample import AuditSample
 from uncia.dashboard.web.accounts.roles import Role
@@ -42,7 +43,6 @@ def test_the_page_shows_rates_with_intervals_and_drifted_cameras(
     expect(page.locator("#cameras tbody tr").first).to_contain_text("too few reviews")
     expect(page.locator("#drift")).to_contain_text("ridge/cam-1: scores have drifted <since> yesterday")
     assert page.evaluate("document.documentElement.scrollWidth") <= size[0]
-    page.screenshot(path=f"/tmp/drift-audit-{size[0]}.png", full_page=True)
 
 
 def test_one_camera_is_a_click_away(open_page: Open) -> None:
@@ -67,7 +67,6 @@ def test_the_sample_is_reviewed_without_the_verdict(open_page: Open, site: Site,
     expect(page.locator("#suggestions button")).to_have_text(
         [re.compile(name) for name in ("animal", "person", "vehicle")]
     )
-    page.screenshot(path=f"/tmp/drift-review-{size[0]}.png")
     page.keyboard.press("Enter")
     expect(page.locator("[data-review]")).to_have_attribute("data-burst", queue[0])
     page.locator("#suggestions button").first.click()
@@ -80,4 +79,4 @@ def test_the_sample_is_reviewed_without_the_verdict(open_page: Open, site: Site,
         (queue[0], ReviewDecision.CORRECT),
         (queue[1], ReviewDecision.BLANK),
     ]
-    assert site.services.verdict_audit.queue(BurstFilter(), 1) == [queue[2]]
+    wait_until(lambda: site.services.verdict_audit.queue(BurstFilter(), 1) == [queue[2]], 5)
