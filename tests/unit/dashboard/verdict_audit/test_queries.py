@@ -6,13 +6,16 @@ import pytest
 from sqlalchemy import Engine
 
 from tests.unit.dashboard.catalogue.catalogue_data import whole_project
-from tests.unit.dashboard.web.alert_data import fold_events
+from tests.unit.dashboard.web.alert_data import fold_events, silence_of
 from uncia import ids
+from uncia.dashboard.catalogue.alerts import Alerts
 from uncia.dashboard.catalogue.filters import BurstFilter
 from uncia.dashboard.verdict_audit.queries import VerdictAudit
 from uncia.dashboard.verdict_audit.rates import Audited, VerdictCounts
 from uncia.dashboard.verdict_audit.sample import AuditSample, Stratum
 from uncia.events import (
+    AlertCause,
+    AlertState,
     BurstCategory,
     BurstResolved,
     BurstStatus,
@@ -209,3 +212,14 @@ def test_without_a_share_nothing_is_sampled(project_engine: Engine) -> None:
     audit = VerdictAudit(project_engine, AuditSample("1", 0, 0, 0.9))
     assert audit.queue(BurstFilter(), 10) == []
     assert audit.rates().total.blank == Audited()
+
+
+def test_alerts_of_a_cause_stand_until_they_are_withdrawn(project_engine: Engine) -> None:
+    alerts = Alerts(project_engine)
+    silent = silence_of("ridge/cam-1")
+    drift = silent.model_copy(update={"alert_id": "alr-drift", "cause": AlertCause.SCORE_DRIFT})
+    fold_events(project_engine, silent, drift)
+    assert [one.alert_id for one in alerts.standing(AlertCause.SCORE_DRIFT)] == ["alr-drift"]
+    assert alerts.standing(AlertCause.SCORE_DRIFT, ["pass"]) == []
+    fold_events(project_engine, drift.model_copy(update={"revision": 2, "state": AlertState.WITHDRAWN}))
+    assert alerts.standing(AlertCause.SCORE_DRIFT) == []
