@@ -10,6 +10,7 @@ from uncia.commands.skipped_messages import report_skipped
 from uncia.errors import PermanentError
 from uncia.events import AlertRaised, AlertState, BurstResolved, ImagePredicted
 from uncia.kafka.broker import Message, read_topics
+from uncia.processors.alerts.drift import compare_scores
 from uncia.processors.alerts.grouping import CameraAlerts, apply
 from uncia.processors.alerts.moved import compare_photograph
 from uncia.processors.alerts.rule_index import RuleIndex
@@ -32,6 +33,7 @@ def alerts_of_past(
         *_raised(rules, since, settings, stop),
         *_silences(rules, since, settings, stop),
         *_moves(rules, since, settings, stop),
+        *_drifts(rules, since, settings, stop),
     ]
     return sorted(found, key=lambda alert: (alert.raised_at, alert.alert_id))
 
@@ -70,6 +72,33 @@ def _silences(rules: RuleIndex, since: datetime, settings: Settings, stop: threa
     return list(newest.values())
 
 
+def _drifts(rules: RuleIndex, since: datetime, settings: Settings, stop: threading.Event) -> list[AlertRaised]:
+    """The alerts about drifted scores, those of a camera whose scores have returned, too.
+
+    References are learned from all verdicts on the topic, those before `since` included. The topic is compacted: of a
+    burst that was revised later, the final verdict may be gone.
+    """
+    if not rules.drift or stop.is_set():
+        return []
+    deployments = _deployments(settings, stop)
+    states, newest = dict[str, CameraAlerts](), dict[str, AlertRaised]()
+    for message, burst in _verdicts(settings, stop):
+        if not (wanted := rules.drift_at(burst.camera)):
+            continue
+        logged_at = datetime.fromtimestamp(message.timestamp_ms / 1000, UTC)
+        state, placed = states.setdefault(burst.camera, CameraAlerts()), deployments.at(burst.camera, logged_at)
+        for alert in compare_scores(state, burst, wanted, placed, logged_at):
+            newest[alert.alert_id] = alert
+    return [alert for alert in newest.values() if alert.raised_at >= since]
+
+
+def _deployments(settings: Settings, stop: threading.Event) -> Deployments:
+    found = Deployments()
+    for message in read_topics(settings, (DEPLOYMENT_CHANGED,), from_beginning=True, until_end=True, stop=stop):
+        found.apply(message.key, message.value)
+    return found
+
+
 def _moves(rules: RuleIndex, since: datetime, settings: Settings, stop: threading.Event) -> list[AlertRaised]:
     """The alerts about moved cameras, those of a camera that has its earlier view again, too.
 
@@ -77,9 +106,8 @@ def _moves(rules: RuleIndex, since: datetime, settings: Settings, stop: threadin
     """
     if not rules.moved or stop.is_set():
         return []
-    deployments, states, newest = Deployments(), dict[str, CameraAlerts](), dict[str, AlertRaised]()
-    for message in read_topics(settings, (DEPLOYMENT_CHANGED,), from_beginning=True, until_end=True, stop=stop):
-        deployments.apply(message.key, message.value)
+    deployments = _deployments(settings, stop)
+    states, newest = dict[str, CameraAlerts](), dict[str, AlertRaised]()
     for message in read_topics(settings, (IMAGE_PREDICTED,), from_beginning=True, until_end=True, stop=stop):
         camera = (message.key or b"").decode(errors="replace")
         if message.value is None or not (wanted := rules.moved_at(camera)):

@@ -428,6 +428,23 @@ class Settings(BaseSettings):
         default=None,
         description="file of alert rules (docs/alerts.md); with it `uncia up` starts the worker `alerts`",
     )
+    audit_share_blank: float = Field(
+        default=0.01,
+        ge=0,
+        le=1,
+        description="share of the blanks that is reviewed to measure how often an animal was missed "
+        "(docs/drift-audit.md)",
+    )
+    audit_share_confident: float = Field(
+        default=0.01, ge=0, le=1, description="share of the confident animals that is reviewed for the same purpose"
+    )
+    audit_confidence: float = Field(
+        default=0.95, gt=0, le=1, description="calibrated probability from which an animal counts as confident there"
+    )
+    audit_seed: str = Field(
+        default="1",
+        description="decides which bursts these shares consist of; keep it: another seed begins with other bursts",
+    )
     channels: Path | None = Field(
         default=None,
         description="file of channels (docs/delivery.md); with it `uncia up` starts `uncia deliver`",

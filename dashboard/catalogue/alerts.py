@@ -129,6 +129,16 @@ class Alerts:
         with self._engine.begin() as connection:
             return sorted(connection.execute(wanted).scalars())
 
+    def standing(self, cause: str, stations: Stations = None) -> list[AlertRow]:
+        """The alerts of a cause that are not withdrawn, the last raised first."""
+        wanted = _joined().where(
+            alerts.c.state != "withdrawn", alerts.c.content["cause"].as_string() == cause, *_rights(stations)
+        )
+        newest = wanted.order_by(alerts.c.raised_at.desc(), alerts.c.alert_id.desc()).limit(_MOST_COUNTED)
+        with self._engine.begin() as connection:
+            mutes = _active(connection, None)
+            return [_alert(row, mutes) for row in connection.execute(newest).mappings()]
+
     def open(self, stations: Stations = None, now: datetime | None = None) -> OpenAlerts:
         """The alerts that are not handled yet: of the last 30 days, neither withdrawn nor acknowledged nor muted."""
         now = now or datetime.now(UTC)

@@ -42,6 +42,7 @@ ALERTS: dict[str, str] = {
     "alert.cause.rarity": "rare sighting",
     "alert.cause.silence": "silent camera",
     "alert.cause.camera-moved": "moved camera",
+    "alert.cause.score-drift": "drifted scores",
     "alert.acknowledged": "acknowledged by {by}",
     "alert.changed_since": "changed since",
     "alert.muted": "muted until {when}",

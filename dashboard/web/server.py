@@ -18,6 +18,8 @@ from uncia.dashboard.catalogue.numbers import CatalogueNumbers
 from uncia.dashboard.catalogue.pending import PendingExplanations
 from uncia.dashboard.catalogue.queries import Catalogue
 from uncia.dashboard.catalogue.schema import check_known
+from uncia.dashboard.verdict_audit.queries import VerdictAudit
+from uncia.dashboard.verdict_audit.sample import AuditSample
 from uncia.dashboard.web.accounts.leases import LeaseStore
 from uncia.dashboard.web.accounts.roles import Role
 from uncia.dashboard.web.accounts.store import AccountStore
@@ -82,6 +84,7 @@ def open_services(settings: Settings, operations: Operations | None = None) -> S
         templates=Templates(settings.dashboard_assets),
         catalogue=catalogue,
         alerts=Alerts(database),
+        verdict_audit=VerdictAudit(database, AuditSample.of(settings)),
         pictures=pictures,
         feed=ChangeFeed(catalogue.all_changes, catalogue.newest_change),
         read_status=lambda: stream_status(settings),

@@ -21,6 +21,7 @@ from uncia.dashboard.catalogue.numbers import CatalogueNumbers
 from uncia.dashboard.catalogue.pending import PendingExplanations
 from uncia.dashboard.catalogue.queries import Catalogue
 from uncia.dashboard.catalogue.rows import AlertChange, BurstChange, OpenAlerts
+from uncia.dashboard.verdict_audit.queries import VerdictAudit
 from uncia.dashboard.web.accounts.leases import LeaseStore
 from uncia.dashboard.web.accounts.store import AccountStore
 from uncia.dashboard.web.accounts.views import ViewStore
@@ -65,6 +66,7 @@ class Services:
     templates: Templates
     catalogue: Catalogue
     alerts: Alerts
+    verdict_audit: VerdictAudit
     pictures: PictureService
     feed: ChangeFeed
     read_status: Callable[[], StreamStatus]

@@ -3,6 +3,7 @@
 from typing import Any
 
 from uncia.dashboard.web.alert_strings import ALERTS
+from uncia.dashboard.web.audit_strings import AUDIT
 from uncia.dashboard.web.list_strings import LISTS
 from uncia.dashboard.web.message_strings import MESSAGES
 from uncia.dashboard.web.operations_strings import OPERATIONS
@@ -339,6 +340,7 @@ TEXT: dict[str, str] = {
     "health.days": "{n} photographs in {days} days",
     **ALERTS,
     **PUBLIC,
+    **AUDIT,
     **OPERATIONS,
     **LISTS,
     **MESSAGES,

@@ -19,6 +19,7 @@ from uncia.processors.alerts.camera_view import CameraView
 from uncia.processors.alerts.rarity import Sightings, record, successor
 from uncia.processors.alerts.rule_index import RuleIndex
 from uncia.processors.alerts.rules import Found, Rule, Shown
+from uncia.processors.alerts.score_history import ScoreHistory
 from uncia.processors.alerts.summary import summary_of
 from uncia.processors.faust_runtime.stored_state import LogPosition
 
@@ -49,6 +50,8 @@ class CameraAlerts(LogPosition):
     """The events that led to this state, in their order, while it is not known that they were published."""
     view: CameraView | None = None
     """What the camera shows (`moved`); None: no rule is about moves of it."""
+    scores: ScoreHistory | None = None
+    """Its scores (`drift`); None: no rule is about their drift."""
 
 
 def apply(state: CameraAlerts, burst: BurstResolved, rules: RuleIndex, logged_at: datetime) -> list[AlertRaised]:
@@ -207,11 +210,11 @@ def _publish(state: CameraAlerts, alert: AlertRaised, bursts: Iterable[AlertBurs
 
 
 def _forget(state: CameraAlerts, logged_at: datetime) -> None:
-    # Silence that lasts has no later change; one of each rule can last.
+    # Silence or drift that lasts has no later change; one of each rule can last.
     ended = {
         name: alert
         for name, alert in state.alerts.items()
-        if alert.cause is not AlertCause.SILENCE or alert.state is AlertState.WITHDRAWN
+        if alert.cause not in (AlertCause.SILENCE, AlertCause.SCORE_DRIFT) or alert.state is AlertState.WITHDRAWN
     }
     for name in [name for name, alert in ended.items() if logged_at - alert.updated_at > KEPT]:
         del state.alerts[name], ended[name]

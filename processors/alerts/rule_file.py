@@ -100,22 +100,27 @@ class _Reader:
         if "name" not in values:
             raise Wrong(fields["name"].start_mark, "the name cannot be used")
         # A value that cannot be read is a mistake of its own.
-        values.setdefault("moved", "moved" in fields)
+        for about in ("moved", "drift"):
+            values.setdefault(about, about in fields)
         rule = Rule(**values, silent="silent_for" in fields)
         self._check(rule, fields, node)
         return rule
 
     def _check(self, rule: Rule, fields: Mapping[str, yaml.Node], node: yaml.Node) -> None:
-        if rule.silent or rule.moved:
-            subject = "silent_for" if rule.silent else "moved"
+        if (subject := rule.subject) is not None:
             for key in fields:
                 if key in _OF_BURSTS:
                     raise Wrong(fields[key].start_mark, f"a rule with `{subject}` has no `{key}`: it has no bursts")
-            if rule.silent and rule.moved:
-                raise Wrong(fields["moved"].start_mark, "a rule has one of `silent_for` and `moved`: write two rules")
+            for key, is_set in (("moved", rule.moved), ("drift", rule.drift)):
+                if is_set and key != subject:
+                    raise Wrong(
+                        fields[key].start_mark,
+                        f"a rule has one of `{subject}` and `{key}`: write two rules",
+                    )
             return
         if "category" not in fields and "taxon" not in fields:
-            raise Wrong(node.start_mark, f"the rule {rule.name!r} has no `taxon`, `category`, `silent_for` or `moved`")
+            subjects = "`taxon`, `category`, `silent_for`, `moved` or `drift`"
+            raise Wrong(node.start_mark, f"the rule {rule.name!r} has no {subjects}")
         if rule.taxa and rule.category not in (None, BurstCategory.ANIMAL):
             raise Wrong(fields["category"].start_mark, f"no {rule.category} has a taxon: remove one of the two")
         if rule.min_confidence is not None and rule.category not in (None, BurstCategory.ANIMAL):
@@ -195,10 +200,11 @@ _FIELDS: dict[str, Callable[[yaml.Node], Any]] = {
     "rare_by": _rare_by,
     "silent_for": _silence,
     "moved": switch,
+    "drift": switch,
     "severity": one_of(Severity),
     "channels": names,
 }
 _ATTRIBUTES = {"taxon": "taxa", "rare_by": "rare_by_rule"}
-_OF_CAMERAS = frozenset({"stations", "cameras", "cooldown", "severity", "channels", "silent_for", "moved"})
+_OF_CAMERAS = frozenset({"stations", "cameras", "cooldown", "severity", "channels", "silent_for", "moved", "drift"})
 _OF_BURSTS = frozenset({"taxon", *_FIELDS}) - _OF_CAMERAS
-"""Fields that a rule about silence or moves cannot have."""
+"""Fields that a rule about a camera itself cannot have."""

@@ -29,8 +29,9 @@ class RuleIndex:
         self._by_key: dict[tuple[str, str], list[int]] = defaultdict(list)
         self.silence = tuple(rule for rule in self.rules if rule.silent)
         self.moved = tuple(rule for rule in self.rules if rule.moved)
+        self.drift = tuple(rule for rule in self.rules if rule.drift)
         for number, rule in enumerate(self.rules):
-            if rule.silent or rule.moved:
+            if rule.subject is not None:
                 continue
             for subject in _subjects(rule):
                 for place in _places(rule):
@@ -52,6 +53,10 @@ class RuleIndex:
     def moved_at(self, camera: str) -> tuple[Rule, ...]:
         """The rules about moves of this camera."""
         return _at(camera, self.moved)
+
+    def drift_at(self, camera: str) -> tuple[Rule, ...]:
+        """The rules about drifted scores of this camera."""
+        return _at(camera, self.drift)
 
     def shown(self, burst: BurstResolved) -> Shown:
         """What the burst is called, as rules see it."""

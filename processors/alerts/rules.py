@@ -51,8 +51,16 @@ class Rule:
     """For so long; None: for the contact interval of the camera's deployment, where it has one."""
     moved: bool = False
     """About cameras that show another view than before; then not about bursts."""
+    drift: bool = False
+    """About cameras whose scores are distributed otherwise than before; then not about single bursts."""
     severity: Severity = Severity.WARNING
     channels: tuple[str, ...] = ()
+
+    @property
+    def subject(self) -> str | None:
+        """The field that says what the rule is about; None: bursts."""
+        fields = (("silent_for", self.silent), ("moved", self.moved), ("drift", self.drift))
+        return next((name for name, is_set in fields if is_set), None)
 
     def is_at(self, station: str, camera: str) -> bool:
         """Whether the rule is about this camera."""

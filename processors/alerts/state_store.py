@@ -15,13 +15,15 @@ from uncia.events import AlertCause, AlertRaised
 from uncia.processors.alerts.camera_view import CameraView
 from uncia.processors.alerts.grouping import CameraAlerts
 from uncia.processors.alerts.rarity import Sightings
+from uncia.processors.alerts.score_history import ScoreHistory
 from uncia.processors.faust_runtime.stored_state import pack_state, unpack_state
 
 __all__ = ["TABLE", "from_bytes", "to_bytes"]
 
 TABLE = "alerts"
-_VERSION = 2
-"""2: with alerts about moved cameras, which version 1 takes for damage. All other states are written as version 1."""
+_VERSION = 3
+_VERSIONS = {AlertCause.CAMERA_MOVED: 2, AlertCause.SCORE_DRIFT: 3}
+"""Layouts by the causes that earlier ones take for damage. A state without alerts of these is written as version 1."""
 
 log = structlog.get_logger("uncia")
 
@@ -34,23 +36,27 @@ class _Stored(BaseModel):
     sightings: tuple[Sightings, ...] = ()
     unsent: tuple[AlertRaised, ...] = ()
     view: CameraView | None = None
+    scores: ScoreHistory | None = None
     offset: int = -1
     logged_ms: int = -1
 
 
 def to_bytes(state: CameraAlerts) -> bytes:
-    """Encode the state: about 200 bytes for each alert, 50 for each sighting, and at most 10 KB for the view."""
+    """Encode the state: about 200 bytes for each alert, 50 for each sighting, and at most 10 KB for the view and
+    7 KB for the scores."""
     stored = _Stored(
         alerts=tuple(state.alerts.values()),
         heard=state.heard,
         sightings=tuple(state.sightings),
         unsent=tuple(state.unsent),
         view=state.view,
+        scores=state.scores,
         offset=state.offset,
         logged_ms=state.logged_ms,
     )
-    moved = any(alert.cause is AlertCause.CAMERA_MOVED for alert in (*stored.alerts, *stored.unsent))
-    return pack_state(_VERSION if moved else 1, stored.model_dump_json(exclude_none=True).encode())
+    causes = {alert.cause for alert in (*stored.alerts, *stored.unsent)}
+    version = max((number for cause, number in _VERSIONS.items() if cause in causes), default=1)
+    return pack_state(version, stored.model_dump_json(exclude_none=True).encode())
 
 
 def from_bytes(camera: str, raw: bytes) -> CameraAlerts:
@@ -71,4 +77,5 @@ def from_bytes(camera: str, raw: bytes) -> CameraAlerts:
         list(stored.sightings),
         list(stored.unsent),
         stored.view,
+        stored.scores,
     )

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 
 from uncia.events import AlertRaised, BurstResolved, DeploymentChanged, ImagePredicted
 from uncia.processors.alerts.camera_view import SPACING
+from uncia.processors.alerts.drift import compare_scores
 from uncia.processors.alerts.grouping import CameraAlerts, apply
 from uncia.processors.alerts.moved import compare_photograph
 from uncia.processors.alerts.rule_index import RuleIndex
@@ -31,8 +32,9 @@ class AlertUpdate:
     @property
     def state(self) -> bytes | None:
         """The state to write afterwards; None: there is nothing to know of the camera."""
-        known = self.alerts.alerts or self.alerts.sightings or self.alerts.heard or self.alerts.view
-        return to_bytes(replace(self.alerts, unsent=[])) if known else None
+        alerts = self.alerts
+        known = alerts.alerts or alerts.sightings or alerts.heard or alerts.view or alerts.scores
+        return to_bytes(replace(alerts, unsent=[])) if known else None
 
 
 class AlertTracker:
@@ -49,13 +51,19 @@ class AlertTracker:
         self._silent: set[str] | None = None
         """The cameras with an open alert about silence; None: to be read from the states."""
 
-    def add(self, burst: BurstResolved, offset: int, logged_at: float) -> None:
-        """Add one verdict, with its offset and time (seconds since 1970) in the log."""
+    def add(
+        self, burst: BurstResolved, offset: int, logged_at: float, deployment: DeploymentChanged | None = None
+    ) -> None:
+        """Add one verdict, with its offset and time (seconds since 1970) in the log, and the deployment of that time,
+        which only rules about drift need."""
         update = self._update(burst.camera)
         logged_ms = round(1000 * logged_at)
         if update.alerts.includes(offset, logged_ms):
             return
-        update.events += apply(update.alerts, burst, self.rules, datetime.fromtimestamp(logged_at, UTC))
+        at = datetime.fromtimestamp(logged_at, UTC)
+        update.events += apply(update.alerts, burst, self.rules, at)
+        if drift := self.rules.drift_at(burst.camera):
+            update.events += compare_scores(update.alerts, burst, drift, deployment, at)
         update.alerts.offset, update.alerts.logged_ms = offset, logged_ms
         self._changed[burst.camera] = update
 

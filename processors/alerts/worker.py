@@ -99,7 +99,7 @@ class AlertsWorker:
             message = event.message
             try:
                 if message.topic == self._verdicts and event.value:
-                    self._tracker.add(BurstResolved.from_bytes(event.value), message.offset, message.timestamp)
+                    self._add(BurstResolved.from_bytes(event.value), message)
                 elif message.topic == self._ticked and self._tracker.judges_silence:
                     await self._receive_tick(ClockTicked.from_bytes(event.value), message.partition)
                 elif message.topic in (self._predicted, self._reports):
@@ -110,6 +110,12 @@ class AlertsWorker:
         updates = self._tracker.take_updates()
         finish = (self._finish(name, one, partition_of(name, self._partitions)) for name, one in updates.items())
         await asyncio.gather(*finish)
+
+    def _add(self, burst: BurstResolved, message: Any) -> None:
+        deployment = None
+        if self._tracker.rules.drift_at(burst.camera):
+            deployment = self._deployments.at(burst.camera, datetime.fromtimestamp(message.timestamp, UTC))
+        self._tracker.add(burst, message.offset, message.timestamp, deployment)
 
     async def _start(self, generation: int) -> None:
         if self._generation == generation:

@@ -50,7 +50,7 @@ def what_remains(now: datetime) -> list[str]:
         "messages of `uncia deliver` in its outbox and at the receivers, with pictures that were attached to events of "
         "EarthRanger or Gundi",
         "where a rule is about moved cameras: the pattern of grey values of a camera's view, in 32 by 19 cells, in the "
-        "state of the alerts worker",
+        "state of the alerts worker; where one is about drift: how the scores of a camera are distributed",
         "that the uploads were forgotten, with their keys, in the catalogue; eight bytes of each photograph's id in "
         "the state of the bursts worker",
         "backups, exports, pages and copies that left this system, and what subscribers stored",

@@ -27,6 +27,9 @@ class AlertCause(StrEnum):
     CAMERA_MOVED = "camera-moved"
     """A camera shows another view than before. The alert has no bursts; it is withdrawn when it has its earlier view
     again."""
+    SCORE_DRIFT = "score-drift"
+    """The scores of a camera are distributed otherwise than before. The alert has no bursts; it is withdrawn when they
+    are distributed as before again."""
 
 
 class Severity(StrEnum):
@@ -74,12 +77,12 @@ class AlertRaised(Event):
     camera: str
     summary: FreeText = Field(description="one sentence for people")
     bursts: BoundedTuple[AlertBurst] = Field(
-        description="its bursts, in order of capture; none: silence, or a moved camera"
+        description="its bursts, in order of capture; none: silence, a moved camera, or drifted scores"
     )
     channels: tuple[Name, ...] = Field(default=(), max_length=100, description="where the rule sends it")
     raised_at: UtcTime = Field(
         description="log time of the verdict that raised it; of a silence, when it was too long; of a moved "
-        "camera, of the photograph that decided it"
+        "camera, of the photograph that decided it; of drifted scores, of the verdict that did"
     )
     updated_at: UtcTime = Field(description="log time of what changed it last")
 

@@ -9,7 +9,7 @@ from fastapi import APIRouter, HTTPException, Query
 from pydantic import BaseModel, Field, model_validator
 
 from uncia.dashboard.catalogue.changes import offset_of
-from uncia.dashboard.catalogue.filters import BurstOrder
+from uncia.dashboard.catalogue.filters import BurstFilter, BurstOrder
 from uncia.dashboard.catalogue.rows import BurstDetail, BurstRow
 from uncia.dashboard.web.burst_query import BurstQuery
 from uncia.dashboard.web.burst_view import BurstView, burst_view
@@ -39,6 +39,8 @@ class Queue(StrEnum):
     BLANKS = "blanks"
     """A random sample of bursts without an animal: what was missed."""
     NEWEST = "newest"
+    AUDIT = "audit"
+    """The sample of the audit, without the models' verdict: who knows it, tends to agree."""
 
 
 class Suggestion(BaseModel):
@@ -135,14 +137,15 @@ def show_review(
     burst: Annotated[str | None, Query(max_length=100)] = None,
 ) -> ReviewPage:
     """The keys of the reviewer, and what can be chosen."""
-    facets = context.services.catalogue.facets(_unreviewed(query).to_filter(), context.caller.stations)
+    if queue is Queue.AUDIT:
+        waiting = context.services.verdict_audit.waiting(_audited(query), context.caller.stations)
+    else:
+        waiting = context.services.catalogue.facets(_unreviewed(query).to_filter(), context.caller.stations).total
     taxa = [
         Suggestion(category="animal", taxon=one.taxon, label=one.label, rank=one.rank, score=None)
         for one in context.services.catalogue.facets(stations=context.caller.stations).taxon
     ]
-    return ReviewPage(
-        query=query, queue=queue, burst=burst, keys=species_keys(context), taxa=taxa, waiting=facets.total
-    )
+    return ReviewPage(query=query, queue=queue, burst=burst, keys=species_keys(context), taxa=taxa, waiting=waiting)
 
 
 @router.post("/review/queue.json")
@@ -163,7 +166,8 @@ def next_bursts(context: ReviewerChanges, wanted: QueueRequest) -> QueueAnswer:
     taken = set(services.leases.take(caller.account_id, [row.burst_id for row in candidates], missing))
     rows += [row for row in candidates if row.burst_id in taken and row.burst_id != wanted.first]
     details = (services.catalogue.burst(row.burst_id, stations=caller.stations) for row in rows)
-    return QueueAnswer(bursts=[_queued(detail) for detail in details if detail is not None])
+    blind = wanted.queue is Queue.AUDIT
+    return QueueAnswer(bursts=[_queued(detail, blind) for detail in details if detail is not None])
 
 
 @router.post("/review/decisions.json")
@@ -255,11 +259,21 @@ def _unreviewed(query: BurstQuery) -> BurstQuery:
     return query.model_copy(update={"reviewed": query.reviewed or "no", "after": None})
 
 
+def _audited(query: BurstQuery) -> BurstFilter:
+    """The filters that say nothing of what a burst shows."""
+    return BurstFilter(stations=query.station, cameras=query.camera, since=query.since, until=query.until)
+
+
 def _candidates(context: Context, wanted: QueueRequest) -> list[BurstRow]:
     """Bursts in the order in which they help most."""
     catalogue, stations = context.services.catalogue, context.caller.stations
     query = _unreviewed(BurstQuery.parse(wanted.query))
     order = BurstOrder.UNCERTAIN
+    if wanted.queue is Queue.AUDIT:
+        audit = context.services.verdict_audit
+        queue = audit.queue(_audited(query), _CANDIDATES + len(wanted.have), stations)
+        found = catalogue.bursts_of(queue, stations)
+        return [found[burst_id] for burst_id in queue if burst_id in found]
     if wanted.queue is Queue.NEWEST:
         order = BurstOrder.NEWEST
     elif wanted.queue is Queue.BLANKS:
@@ -281,8 +295,10 @@ def _candidates(context: Context, wanted: QueueRequest) -> list[BurstRow]:
     return list(catalogue.bursts(query.to_filter(), order, _CANDIDATES + len(wanted.have), None, stations).rows)
 
 
-def _queued(detail: BurstDetail) -> QueuedBurst:
+def _queued(detail: BurstDetail, blind: bool = False) -> QueuedBurst:
     counting = _counting(detail)
+    if blind and counting is None:
+        return _blinded(detail)
     return QueuedBurst(
         **burst_view(detail.burst).model_dump(),
         review_id=counting[0] if counting else None,
@@ -297,6 +313,30 @@ def _queued(detail: BurstDetail) -> QueuedBurst:
             for one in detail.observations
             if one.source == "model"
         ][:5],
+    )
+
+
+def _blinded(detail: BurstDetail) -> QueuedBurst:
+    """The burst without anything that the models say of it."""
+    view = burst_view(detail.burst)
+    hidden = {
+        **dict.fromkeys(("category", "taxon", "label", "rank", "count", "confidence", "cover")),
+        "certain": False,
+        "focus": False,
+        "verdict": TEXT["audit.blind"],
+        "evidence": TEXT["audit.blind.evidence"],
+        "frames": [
+            frame.model_copy(update={"category": None, "deciding": False, "boxes": []}) for frame in view.frames
+        ],
+    }
+    named = (BurstCategory.ANIMAL, BurstCategory.PERSON, BurstCategory.VEHICLE)
+    return QueuedBurst(
+        **view.model_copy(update=hidden).model_dump(),
+        review_id=None,
+        suggestions=[
+            Suggestion(category=one.value, taxon=None, label=TEXT[f"category.{one.value}"], rank=None, score=None)
+            for one in named
+        ],
     )
 
 

@@ -92,6 +92,8 @@ RIGHTS: dict[str, Right | None] = {
     "GET /export": Right.VIEW,
     "GET /export.json": Right.VIEW,
     "GET /export/{kind}": Right.VIEW,
+    "GET /audit": Right.VIEW,
+    "GET /audit.json": Right.VIEW,
     "GET /health": Right.VIEW,
     "GET /health.json": Right.VIEW,
     "GET /health/cameras.csv": Right.VIEW,
