@@ -182,7 +182,9 @@ class PoliteClient:
         except AddressForbidden as error:
             raise FetchFailed("address-forbidden", str(error), temporary=False) from error
         except ssl.SSLCertVerificationError as error:
-            raise FetchFailed("certificate", f"the certificate is not valid: {error.verify_message}", temporary=False) from error
+            raise FetchFailed(
+                "certificate", f"the certificate is not valid: {error.verify_message}", temporary=False
+            ) from error
         except TimeoutError as error:
             raise FetchFailed("timeout", f"not finished within {self._timeout_s:g} s", temporary=True) from error
         except http.client.InvalidURL as error:

@@ -32,7 +32,9 @@ class Openverse:
         parameters = {
             "q": f'"{query.text.replace(chr(34), " ")}"',
             "category": "photograph",
-            "license": ",".join(code.removeprefix("cc-") for code in licences if code.startswith("cc") or code == "pdm"),
+            "license": ",".join(
+                code.removeprefix("cc-") for code in licences if code.startswith("cc") or code == "pdm"
+            ),
             "page_size": str(_PER_PAGE),
             "page": cursor or "1",
         }
