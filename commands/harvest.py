@@ -226,9 +226,15 @@ def _parse_endpoints(texts: Sequence[str]) -> dict[str, str]:
 
 @contextmanager
 def _stop_at_signals() -> Iterator[threading.Event]:
-    """An event that Ctrl-C and SIGTERM set, so that all threads end between two requests."""
+    """An event that Ctrl-C and SIGTERM set, so that all threads end between two requests; a second one ends at once."""
     stop = threading.Event()
-    previous = {one: signal.signal(one, lambda *_: stop.set()) for one in (signal.SIGINT, signal.SIGTERM)}
+
+    def handle(number: int, frame: object) -> None:
+        if stop.is_set():
+            raise KeyboardInterrupt
+        stop.set()
+
+    previous = {one: signal.signal(one, handle) for one in (signal.SIGINT, signal.SIGTERM)}
     try:
         yield stop
     finally:

@@ -59,11 +59,11 @@ def measure(
     if as_json:
         echo_json(benefit.as_json())
         return
-    echo(f"trained on {benefit.own} of your photographs, tested on {benefit.test}")
-    echo(f"accuracy without the harvest   {benefit.without}, mean over labels {benefit.balanced_without:.3f}")
     echo(
-        f"with {benefit.harvested:,} harvested pictures   {benefit.with_harvest}, mean over labels {benefit.balanced_with:.3f}"
+        f"{benefit.own:,} of your photographs and {benefit.harvested:,} harvested pictures, {benefit.test:,} for the test"
     )
+    echo(f"accuracy without the harvest   {benefit.without}, mean over labels {benefit.balanced_without:.3f}")
+    echo(f"accuracy with the harvest      {benefit.with_harvest}, mean over labels {benefit.balanced_with:.3f}")
     echo(f"difference                     {benefit.difference}")
     if benefit.copies:
         echo(f"{benefit.copies} harvested pictures are copies of your photographs and were left out")

@@ -1,7 +1,7 @@
 """TCP connections to addresses that were checked, with one limit on the whole exchange.
 
-For clients of servers that somebody else names: the receiver of an alert, the host of a picture. The addresses of a name
-are checked and then connected to, so that a second resolution cannot give another one (DNS rebinding).
+For clients of servers that somebody else names: the receiver of an alert, the host of a picture. The addresses of a
+name are checked and then connected to, so that a second resolution cannot give another one (DNS rebinding).
 """
 
 import contextlib

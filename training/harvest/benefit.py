@@ -1,7 +1,7 @@
 """Measure what harvested pictures add to photographs of one's own.
 
-Two heads are trained on the same photographs of one's own, one of them with the harvested pictures besides, and both are
-evaluated on the same test bursts, which neither has seen.
+Two heads are trained on the same photographs of one's own, one of them with the harvested pictures besides, and both
+are evaluated on the same test bursts, which neither has seen.
 """
 
 from collections.abc import Callable, Sequence
@@ -25,8 +25,8 @@ from uncia.training.harvest import HarvestError
 __all__ = ["Benefit", "TrainAndPredict", "limit_bursts", "measure_benefit", "without_copies"]
 
 TrainAndPredict = Callable[[Split], tuple[Sequence[str], Sequence[str], Sequence[str]]]
-"""Trains on a split, and returns the true label, the predicted label and the burst of each test photograph that could be
-read, in an order that is the same for the same test photographs."""
+"""Trains on a split, and returns the true label, the predicted label and the burst of each test photograph that could
+be read, in an order that is the same for the same test photographs."""
 
 
 @dataclass(frozen=True)

@@ -20,7 +20,7 @@ from uncia.training.harvest.query import QueryKind
 from uncia.training.harvest.review import DROP, KEEP
 from uncia.training.harvest.store import StoredPicture
 
-__all__ = ["CREDITS_FILE", "DOUBTFUL_FILE", "COLUMNS", "decided", "write_dataset"]
+__all__ = ["COLUMNS", "CREDITS_FILE", "DOUBTFUL_FILE", "decided", "write_dataset"]
 
 CREDITS_FILE = "credits.html"
 DOUBTFUL_FILE = "doubtful.html"

@@ -2,8 +2,8 @@
 
 Pictures that a search finds are partly wrong: another species, a track, a drawing. Leaving doubtful ones out costs the
 rare views that a first model does not know yet; Pl@ntNet keeps its noisy data and weights it by how far it is agreed
-with (Lefort et al.: Cooperative learning of Pl@ntNet's artificial intelligence algorithm, 2024). Here, too, every picture
-stays, and counts less for each thing that contradicts it:
+with (Lefort et al.: Cooperative learning of Pl@ntNet's artificial intelligence algorithm, 2024). Here, too, every
+picture stays, and counts less for each thing that contradicts it:
 
 - the *model*: a classifier on embeddings that was fitted on other pictures prefers another label (confident learning,
   `uncia.training.dataset_check.labels`);

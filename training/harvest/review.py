@@ -38,8 +38,9 @@ def read_decisions(folder: Path, labels: Collection[str]) -> dict[int, str]:
         if not row.get("id", "").isdigit():
             raise HarvestError(f"{path}, line {line}: {row.get('id', '')!r} is not the id of a picture")
         if decision not in (KEEP, DROP, *labels):
+            choices = ", ".join(sorted(labels))
             raise HarvestError(
-                f"{path}, line {line}: {decision!r} is no decision: write keep, drop or one of {', '.join(sorted(labels))}"
+                f"{path}, line {line}: {decision!r} is no decision: write keep, drop or one of {choices}"
             )
         decisions[int(row["id"])] = decision
     return decisions

@@ -20,7 +20,7 @@ from uncia.training.harvest.doubts import assess_labels
 from uncia.training.harvest.duplicates import find_duplicate_pictures
 from uncia.training.harvest.fetching import FetchOutcome, PictureFetcher, remove_leftovers
 from uncia.training.harvest.local_source import LocalSource, open_local_source
-from uncia.training.harvest.polite_client import FetchFailed, PoliteClient, origin_of
+from uncia.training.harvest.polite_client import FetchFailed, HarvestStopped, PoliteClient, origin_of
 from uncia.training.harvest.query import LOCAL, NEGATIVE_LABEL, HarvestPlan, QueryKind, TargetTaxon
 from uncia.training.harvest.rate_limit import HostLimiter
 from uncia.training.harvest.review import read_decisions, write_review
@@ -125,12 +125,12 @@ def run_harvest(
     *,
     workers: int = 8,
     stop: threading.Event | None = None,
-    progress: RunProgress = RunProgress(),  # noqa: B008, immutable
+    progress: RunProgress = RunProgress(),
 ) -> HarvestResult:
     """Continue a harvest until its sources have no more, and write its dataset.
 
-    Without `embed`, labels are not weighed. Raises `HarvestError`, and `HarvestStopped` when `stop` was set; a run may be
-    interrupted or killed at any moment, and another one continues it.
+    Without `embed`, labels are not weighed. Raises `HarvestError`, and `HarvestStopped` when `stop` was set; a run may
+    be interrupted or killed at any moment, and another one continues it.
     """
     stop = stop or threading.Event()
     with open_harvest(folder) as store:
@@ -143,11 +143,22 @@ def run_harvest(
         remove_leftovers(folder)
         search = search_sources(store, plan, sources, client, local, progress.searching)
         fetched = _fetch(store, folder, client, limiter, local, stop, workers, progress.fetching)
-        _leave_out_duplicates(store, folder, progress.comparing)
+        _leave_out_duplicates(store, folder, _stoppable(progress.comparing, stop))
         decisions = read_decisions(folder, {NEGATIVE_LABEL, *(taxon.label for taxon in plan.taxa)})
         if embed is not None:
-            _weigh(store, folder, embed, plan.seed, progress.embedding)
+            _weigh(store, folder, embed, plan.seed, _stoppable(progress.embedding, stop))
         return _write(store, folder, plan, decisions, search, fetched)
+
+
+def _stoppable(progress: ProgressCallback, stop: threading.Event) -> ProgressCallback:
+    """The callback, which also raises `HarvestStopped` once `stop` is set."""
+
+    def report(done: int, total: int) -> None:
+        if stop.is_set():
+            raise HarvestStopped
+        progress(done, total)
+
+    return report
 
 
 def _fetch(

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import partial
 from typing import TYPE_CHECKING
 
 from uncia.training.harvest.licence import OWN, refusal
@@ -62,8 +63,10 @@ class _Searcher:
             if self._store.count_request(source.name, f"{datetime.now(UTC):%Y-%m-%d}") > source.daily_requests:
                 message = f"{source.daily_requests:,} requests were made today: continue tomorrow"
                 raise FetchFailed("daily-limit", message, temporary=True, retry_after_s=86_400)
-            url, at = source.page_url(one.query, self._plan.licences, cursor), cursor
-            page = self._client.get_json(url, lambda document, at=at: source.parse(document, one.query, at))
+            page = self._client.get_json(
+                source.page_url(one.query, self._plan.licences, cursor),
+                partial(source.parse, query=one.query, cursor=cursor),
+            )
             cursor = page.next_cursor
             self._store.add_page(
                 one.id, [(found, self._refusal(found, one)) for found in page.records], cursor, missing

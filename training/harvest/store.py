@@ -13,11 +13,13 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from pydantic import TypeAdapter
+
 from uncia.events.values import Box
 from uncia.storage.sqlite_file import DatabaseNotUsable, NotUsable, SqliteKind
 from uncia.training.harvest import HarvestError
 from uncia.training.harvest.licence import Licence
-from uncia.training.harvest.query import HarvestPlan, Query, QueryKind, TargetTaxon
+from uncia.training.harvest.query import HarvestPlan, Query, QueryKind
 from uncia.training.harvest.record import PictureRecord
 
 __all__ = ["HarvestStore", "OpenQuery", "StoredPicture", "WantedPicture", "harvest_file"]
@@ -154,10 +156,7 @@ class HarvestStore:
         rows = self._rows("SELECT content FROM plan")
         if not rows:
             raise HarvestError("the folder has no plan: make it with `uncia harvest plan`")
-        content = json.loads(rows[0]["content"])
-        taxa = [{key: tuple(v) if isinstance(v, list) else v for key, v in one.items()} for one in content.pop("taxa")]
-        values = {key: tuple(value) if isinstance(value, list) else value for key, value in content.items()}
-        return HarvestPlan(taxa=tuple(TargetTaxon(**one) for one in taxa), **values)
+        return TypeAdapter(HarvestPlan).validate_json(rows[0]["content"])
 
     # Searching
 

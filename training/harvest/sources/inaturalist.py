@@ -1,7 +1,8 @@
 """iNaturalist: observations of a taxon with licensed photographs (`GET /v1/observations`).
 
 Its terms ask for at most 60 requests a minute and 10,000 a day, and for photographs of at most 5 GB an hour: one of
-1,024 pixels a second is a fifth of that. Pages follow by `id_above`, which has no end; `page` ends after 10,000 results.
+1,024 pixels a second is a fifth of that. Pages follow by `id_above`, which has no end; `page`
+ends after 10,000 results.
 """
 
 from collections.abc import Sequence
