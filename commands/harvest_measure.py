@@ -59,9 +59,7 @@ def measure(
     if as_json:
         echo_json(benefit.as_json())
         return
-    echo(
-        f"{benefit.own:,} of your photographs and {benefit.harvested:,} harvested pictures, {benefit.test:,} for the test"
-    )
+    echo(f"{benefit.own:,} of your photographs, {benefit.harvested:,} harvested, {benefit.test:,} for the test")
     echo(f"accuracy without the harvest   {benefit.without}, mean over labels {benefit.balanced_without:.3f}")
     echo(f"accuracy with the harvest      {benefit.with_harvest}, mean over labels {benefit.balanced_with:.3f}")
     echo(f"difference                     {benefit.difference}")

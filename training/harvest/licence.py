@@ -26,9 +26,9 @@ DEFAULT_CODES = ("cc0", "pdm", "cc-by", "cc-by-sa")
 """Accepted unless others are named: they permit changes and every use."""
 
 _URL = re.compile(r"creativecommons\.org/(licenses|publicdomain)/([a-z-]+)(?:/(\d\.\d))?")
-_VERSION = re.compile(r"(\d)[._](\d)")
+_VERSION = re.compile(r"\b(\d)[. ](\d)\b")
 _CC_CODE = re.compile(r"(?:cc|creative commons)[ _-]*((?:by|nc|sa|nd)(?:[ _-]+(?:by|nc|sa|nd))*)\b")
-_BARE_CODE = re.compile(r"by(?:-(?:nc|sa|nd))*")
+_BARE_CODE = re.compile(r"by(?:-(?:nc|sa|nd))*(?![a-z-])")
 
 
 @dataclass(frozen=True)
@@ -66,7 +66,7 @@ def parse_licence(text: str | None) -> Licence | None:
     Reads `cc-by` (iNaturalist), `http://creativecommons.org/licenses/by/4.0/` and `CC_BY_4_0` (GBIF), `CC BY-SA 3.0
     at` (Wikimedia Commons), and `by-nc` (Openverse).
     """
-    plain = " ".join((text or "").lower().split())
+    plain = " ".join((text or "").lower().replace("_", " ").split())
     if not plain:
         return None
     if found := _URL.search(plain):

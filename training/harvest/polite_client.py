@@ -203,9 +203,9 @@ class PoliteClient:
             if busy and wait:
                 self._limiter.pause(origin_of(url)[0], wait)
             raise FetchFailed(f"http-{status}", f"HTTP {status}", temporary=busy, retry_after_s=wait)
-        declared = headers.get("content-length", "")
-        if declared.isdigit() and int(declared) > most_bytes:
-            raise FetchFailed("too-large", f"{int(declared):,} bytes, more than {most_bytes:,}", temporary=False)
+        declared = response.length
+        if declared is not None and declared > most_bytes:
+            raise FetchFailed("too-large", f"{declared:,} bytes, more than {most_bytes:,}", temporary=False)
         size = 0
         while chunk := response.read(_CHUNK):
             sink.write(chunk[: most_bytes - size])
@@ -213,8 +213,8 @@ class PoliteClient:
             if size > most_bytes:
                 raise FetchFailed("too-large", f"more than {most_bytes:,} bytes", temporary=False)
         # `read` with a size ends quietly where the connection ends within the body.
-        if declared.isdigit() and size < int(declared):
-            raise FetchFailed("cut-off", f"it ends after {size:,} of {int(declared):,} bytes", temporary=True)
+        if declared is not None and size < declared:
+            raise FetchFailed("cut-off", f"it ends after {size:,} of {declared:,} bytes", temporary=True)
         return Fetched(url, headers, size)
 
 
