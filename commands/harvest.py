@@ -282,7 +282,7 @@ def _print_result(folder: Path, result: "HarvestResult", as_json: bool) -> None:
                 "unavailable": result.search.unavailable,
                 "doubtful": result.doubtful,
                 "undecided": result.undecided,
-                **result.report,
+                "report": result.report,
             }
         )
         return

@@ -17,8 +17,9 @@ from PIL import Image
 
 from uncia.errors import RejectedImage
 from uncia.imaging.frame_spec import FrameSpec
+from uncia.imaging.frames import decode_frame
 from uncia.storage.durable import replace_durably
-from uncia.training.datasets.image_decoding import OTHER_FORMATS, load_frame
+from uncia.training.datasets.image_decoding import MAX_PIXELS, OTHER_FORMATS, load_frame, read_bytes
 from uncia.training.harvest import HarvestError
 from uncia.training.harvest.polite_client import FetchFailed, HarvestStopped, PoliteClient, origin_of
 from uncia.training.harvest.query import LOCAL
@@ -214,7 +215,13 @@ class PictureFetcher:
 def check_picture(path: Path) -> str:
     """The suffix of a picture that can be decoded as a whole. Raises `FetchFailed`."""
     try:
-        load_frame(path, _SMALL)
+        data = read_bytes(path)
+        if data.startswith(b"\xff\xd8\xff"):
+            # The stream accepts a damaged photograph, which is all that there is; here there are others.
+            if damage := decode_frame(data, _SMALL, max_pixels=MAX_PIXELS).damage:
+                raise FetchFailed("image-damaged", damage, temporary=False)
+        else:
+            load_frame(path, _SMALL)
         with Image.open(path, formats=("JPEG", "MPO", *OTHER_FORMATS)) as image:
             width, height, kind = *image.size, image.format or ""
     except RejectedImage as error:

@@ -259,18 +259,30 @@ class HarvestStore:
         ]
 
     def mark_stored(self, picture: int, file: Path, sha256: str, size: int, retrieved: str) -> bool:
-        """A picture is in the folder. False: another one has the same bytes, and this one is left out."""
+        """A picture is in the folder. False: an earlier one has the same bytes, and this one is left out.
+
+        Of pictures with the same bytes the one that was found first stays, whichever was fetched first.
+        """
         with self._transaction() as database:
-            first = database.execute(
+            same = database.execute(
                 "SELECT id FROM pictures WHERE sha256 = ? AND state = 'stored' AND id != ?", [sha256, picture]
             ).fetchone()
-            state, reason, detail = ("duplicate", "same-bytes", f"of {first['id']}") if first else ("stored", "", "")
+            earlier = same is not None and same["id"] < picture
+            if same is not None:
+                later, first = (picture, same["id"]) if earlier else (same["id"], picture)
+                database.execute(
+                    "UPDATE pictures SET state = 'duplicate', reason = 'same-bytes', detail = ? WHERE id = ?",
+                    [f"of {first}", later],
+                )
+            if not earlier:
+                database.execute(
+                    "UPDATE pictures SET state = 'stored', reason = '', detail = '' WHERE id = ?", [picture]
+                )
             database.execute(
-                "UPDATE pictures SET state = ?, reason = ?, detail = ?, sha256 = ?, file = ?, bytes = ?, retrieved = ?"
-                " WHERE id = ?",
-                [state, reason, detail, sha256, file.as_posix(), size, retrieved, picture],
+                "UPDATE pictures SET sha256 = ?, file = ?, bytes = ?, retrieved = ? WHERE id = ?",
+                [sha256, file.as_posix(), size, retrieved, picture],
             )
-        return first is None
+        return not earlier
 
     def mark(self, picture: int, state: str, reason: str, detail: str = "") -> None:
         """Leave a picture out: state `failed`, `refused` or `duplicate`, with a reason."""

@@ -103,7 +103,7 @@ def commons_page(url: str, *, title: str = "File:Meadow.jpg", artist: str = "<a 
         "query": {
             "pages": [
                 {
-                    "pageid": 11,
+                    "pageid": sum(url.encode()),
                     "ns": 6,
                     "title": title,
                     "imageinfo": [
@@ -133,7 +133,7 @@ def openverse_page(url: str, *, licence: str = "by-sa", title: str = "A piano") 
         "page": 1,
         "results": [
             {
-                "id": "9e9bd2a2-0000-4000-8000-000000000001",
+                "id": f"9e9bd2a2-0000-4000-8000-{len(title):012}",
                 "title": title,
                 "foreign_landing_url": "https://example.org/piano",
                 "url": url,
