@@ -219,7 +219,7 @@ def check_picture(path: Path) -> str:
         if data.startswith(b"\xff\xd8\xff"):
             # The stream accepts a damaged photograph, which is all that there is; here there are others.
             if damage := decode_frame(data, _SMALL, max_pixels=MAX_PIXELS).damage:
-                raise FetchFailed("image-damaged", damage, temporary=False)
+                raise FetchFailed("image-damaged", "; ".join(damage), temporary=False)
         else:
             load_frame(path, _SMALL)
         with Image.open(path, formats=("JPEG", "MPO", *OTHER_FORMATS)) as image:
