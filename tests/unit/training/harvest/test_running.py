@@ -130,9 +130,12 @@ def test_a_picture_without_an_accepted_licence_is_counted_and_never_fetched(
     tmp_path: Path, licence: str | None, reason: str
 ) -> None:
     fetched: list[str] = []
-    result = harvest_inaturalist(
-        tmp_path, lambda path, _: fetched.append(path) or as_picture(picture(1)), "/p/square.jpg", licence=licence
-    )
+
+    def respond(path: str, server: Receiver) -> Answer:
+        fetched.append(path)
+        return as_picture(picture(1))
+
+    result = harvest_inaturalist(tmp_path, respond, "/p/square.jpg", licence=licence)
     assert reasons(result) == {reason: 1}
     assert fetched == []
 
@@ -157,19 +160,15 @@ def test_one_photograph_of_two_sources_is_in_the_dataset_once(tmp_path: Path) ->
 
     def respond(path: str, query: dict[str, str]) -> Answer | None:
         url = servers[0].url
-        return {
-            "/inaturalist/observations": lambda: as_json(inaturalist_page(inaturalist_photo(1, f"{url}/a/square.jpg"))),
-            "/gbif/occurrence/search": lambda: as_json(
-                gbif_page(
-                    gbif_medium(f"{url}/b.jpg", BY),
-                    gbif_medium(f"{url}/a/large.jpg", BY),
-                    gbif_medium(f"{url}/c.jpg", BY),
-                )
-            ),
-            "/a/large.jpg": lambda: as_picture(whole),
-            "/b.jpg": lambda: as_picture(other),
-            "/c.jpg": lambda: as_picture(whole),
-        }.get(path, lambda: None)()
+        media = [gbif_medium(f"{url}/{name}.jpg", BY) for name in ("b", "a/large", "c")]
+        answers = {
+            "/inaturalist/observations": as_json(inaturalist_page(inaturalist_photo(1, f"{url}/a/square.jpg"))),
+            "/gbif/occurrence/search": as_json(gbif_page(*media)),
+            "/a/large.jpg": as_picture(whole),
+            "/b.jpg": as_picture(other),
+            "/c.jpg": as_picture(whole),
+        }
+        return answers.get(path)
 
     with serving(respond) as server:
         servers.append(server)
