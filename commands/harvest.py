@@ -59,7 +59,7 @@ def plan(
         str,
         typer.Option(
             help="Licence of local pictures whose table states none, such as cc-by-4.0; `own`: your photographs.",
-            show_default="none: they are refused",
+            show_default="they are refused",
         ),
     ] = "",
     local_author: Annotated[str, typer.Option(help="Author of local pictures whose table states none.")] = "",

@@ -222,7 +222,7 @@ def check_picture(path: Path) -> str:
                 raise FetchFailed("image-damaged", "; ".join(damage), temporary=False)
         else:
             load_frame(path, _SMALL)
-        with Image.open(path, formats=("JPEG", "MPO", *OTHER_FORMATS)) as image:
+        with Image.open(path, formats=("JPEG", *OTHER_FORMATS)) as image:
             width, height, kind = *image.size, image.format or ""
     except RejectedImage as error:
         raise FetchFailed(error.reason, str(error), temporary=False) from error

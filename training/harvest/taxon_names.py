@@ -1,6 +1,6 @@
 """Resolve the names of taxa: the accepted scientific name, its synonyms, and what people call it.
 
-The project's own taxonomy knows common names; GBIF's backbone (`GET /v1/species/match` and `/species/{key}/synonyms`)
+The project's own taxonomy and label set know common names; GBIF's backbone (`GET /v1/species/match` and `/species/{key}/synonyms`)
 knows synonyms and everything else.
 """
 
@@ -15,6 +15,7 @@ from uncia.training.harvest import HarvestError
 from uncia.training.harvest.polite_client import FetchFailed, PoliteClient
 from uncia.training.harvest.query import TargetTaxon
 from uncia.training.harvest.sources.page import document_of, list_of, text_of
+from uncia.triton_models.recipes import imagenet
 
 __all__ = ["GbifMatch", "TaxonRequest", "match_in_gbif", "names_in", "parse_taxon", "resolve_taxon"]
 
@@ -64,6 +65,7 @@ def resolve_taxon(request: TaxonRequest, taxonomy: Taxonomy, client: PoliteClien
     accepted = match.name if match else name
     names = dict.fromkeys((name, request.name, *request.others, *(match.synonyms if match else ())))
     vernacular = [taxonomy.label(one) for one in (accepted, name) if one in taxonomy]
+    vernacular += [label for taxon, label in _common_names() if taxon in (accepted, name)]
     synonyms = tuple(one for one in names if one != accepted and one not in vernacular)
     label = request.label or accepted
     return TargetTaxon(
@@ -76,11 +78,18 @@ def resolve_taxon(request: TaxonRequest, taxonomy: Taxonomy, client: PoliteClien
 
 
 def _in_taxonomy(name: str, taxonomy: Taxonomy) -> str | None:
-    """The scientific name that the project's taxonomy has under this name or this common name."""
+    """The scientific name that the project knows under this name or this common name."""
     wanted = normalized_label(name)
     found = [taxon for taxon in taxonomy.names if normalized_label(taxon) == wanted]
     found = found or [taxon for taxon in taxonomy.names if normalized_label(taxonomy.label(taxon)) == wanted]
-    return found[0] if len(found) == 1 else None
+    found = found or [taxon for taxon, label in _common_names() if normalized_label(label) == wanted]
+    return found[0] if len(set(found)) == 1 else None
+
+
+def _common_names() -> list[tuple[str, str]]:
+    """Species and common name of the classes of ImageNet that are species."""
+    classes = imagenet.label_set().classes
+    return [(entry.taxon, entry.label) for entry in classes if entry.taxon and " " in entry.taxon]
 
 
 def match_in_gbif(name: str, client: PoliteClient, url: str) -> GbifMatch | None:
