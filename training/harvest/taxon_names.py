@@ -1,7 +1,7 @@
 """Resolve the names of taxa: the accepted scientific name, its synonyms, and what people call it.
 
-The project's own taxonomy and label set know common names; GBIF's backbone (`GET /v1/species/match` and `/species/{key}/synonyms`)
-knows synonyms and everything else.
+The project's own taxonomy and label set know common names; GBIF's backbone (`GET /v1/species/match` and
+`/species/{key}/synonyms`) knows synonyms and everything else.
 """
 
 from collections.abc import Sequence
