@@ -11,6 +11,7 @@ picture stays, and counts less for each thing that contradicts it:
 - *outlier*: a positive that is far from all others of its label, by a robust z-score (Iglewicz and Hoaglin, 1993).
 """
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -29,6 +30,8 @@ _FACTOR = 0.5
 _NEIGHBOURS = 10
 _MOST_OF_A_BURST = 20
 """Nearest pictures that are searched in addition, since those of the own burst do not count."""
+_LEAST_BURSTS = 5
+"""Bursts of a label below which nothing contradicts it: a first model has hardly seen it."""
 _LEAST_OF_A_LABEL = 8
 """Pictures of a label below which none is an outlier."""
 _FARTHEST = 3.5
@@ -58,8 +61,12 @@ def assess_labels(
     unit = features / np.maximum(np.linalg.norm(features, axis=1, keepdims=True), 1e-9)
     votes = _neighbour_votes(samples, unit)
     outliers = _outliers(samples, unit, positive)
+    bursts = Counter(label for label, _ in {(sample.label, sample.burst) for sample in samples})
     doubts = []
     for number, sample in enumerate(samples):
+        if bursts[sample.label] < _LEAST_BURSTS:
+            doubts.append(Doubt(1.0))
+            continue
         reasons = [
             *([MODEL] if sample.path in issues else []),
             *([NEIGHBOURS] if votes[number] else []),
