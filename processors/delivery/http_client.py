@@ -6,24 +6,28 @@ a request for hours, and they resolve the name a second time, after the check of
 
 import contextlib
 import http.client
-import ipaddress
-import os
 import socket
 import ssl
-import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from uncia.checked_connections import (
+    AddressForbidden,
+    ConnectionFailed,
+    deadline,
+    describe_network_error,
+    is_loopback,
+    open_connection,
+    parse_retry_after,
+)
+from uncia.checked_connections import tls_context as checked_tls_context
 from uncia.processors.delivery.failures import RefusedForGood, SendFailed
 
 __all__ = ["Response", "check_url", "connect", "deadline", "is_loopback", "request", "tls_context"]
 
 _MOST_BYTES = 4 * 1_048_576
-_LONGEST_RETRY_AFTER_S = 86_400.0
 _TEMPORARY = (408, 425, 429)
 _KEY_REFUSED = (401, 403)
 """Statuses of a wrong, expired or unauthorised key: the next message has the same one, and an operator changes it."""
@@ -93,65 +97,28 @@ def request(
     except TimeoutError as error:
         raise SendFailed(f"no answer within {timeout_s:g} s", may_have_arrived=sent) from error
     except (OSError, http.client.HTTPException) as error:
-        raise SendFailed(_described(error), may_have_arrived=sent) from error
+        raise SendFailed(describe_network_error(error), may_have_arrived=sent) from error
 
 
 def connect(host: str, port: int, timeout_s: float, *, private_address: bool) -> socket.socket:
     """Connect to a host by TCP. Raises `SendFailed`, for an address that is not permitted as well."""
     try:
-        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-    except (OSError, UnicodeError) as error:
-        raise SendFailed(f"the name {host} cannot be resolved", may_have_arrived=False) from error
-    failure: OSError | None = None
-    for family, kind, protocol, _, address in found:
-        if problem := _forbidden(str(address[0]), host, private_address):
-            raise SendFailed(problem, may_have_arrived=False)
-        channel = socket.socket(family, kind, protocol)
-        channel.settimeout(timeout_s)
-        try:
-            channel.connect(address)
-            return channel
-        except OSError as error:
-            failure = error
-            channel.close()
-    raise SendFailed(f"no connection to {host}: {_described(failure)}", may_have_arrived=False) from failure
-
-
-@contextlib.contextmanager
-def deadline(channel: socket.socket, seconds: float) -> Iterator[None]:
-    """Shut a connection down after so many seconds, whatever is being read from it. Raises `TimeoutError` then."""
-    # Of its own: the first one may be wrapped, detached or closed by then.
-    handle = socket.socket(fileno=os.dup(channel.fileno()))
-    passed = threading.Event()
-
-    def end() -> None:
-        passed.set()
-        with contextlib.suppress(OSError):
-            handle.shutdown(socket.SHUT_RDWR)
-
-    timer = threading.Timer(seconds, end)
-    timer.daemon = True
-    timer.start()
-    try:
-        yield
-    except (OSError, http.client.HTTPException, EOFError) as error:
-        if passed.is_set():
-            raise TimeoutError(f"not finished within {seconds:g} s") from error
-        raise
-    finally:
-        timer.cancel()
-        handle.close()
+        return open_connection(host, port, timeout_s, private_address=private_address, loopback=True)
+    except AddressForbidden as error:
+        problem = str(error)
+        if error.private:
+            problem = f"{host} has the private address {error.address}: if this is meant, set `private_address: true`"
+        raise SendFailed(problem, may_have_arrived=False) from error
+    except ConnectionFailed as error:
+        raise SendFailed(str(error), may_have_arrived=False) from error
 
 
 def tls_context(cafile: Path | None) -> ssl.SSLContext:
     """TLS 1.2 or newer, with verified names. Raises `SendFailed` where the authorities cannot be read."""
     try:
-        context = ssl.create_default_context(cafile=str(cafile) if cafile else None)
-    except OSError as error:
-        problem = f"the authorities in {cafile} cannot be read: {_described(error)}"
-        raise SendFailed(problem, may_have_arrived=False, needs_operator=True) from error
-    context.minimum_version = ssl.TLSVersion.TLSv1_2
-    return context
+        return checked_tls_context(cafile)
+    except ConnectionFailed as error:
+        raise SendFailed(str(error), may_have_arrived=False, needs_operator=True) from error
 
 
 def _response(response: http.client.HTTPResponse) -> Response:
@@ -168,53 +135,6 @@ def _response(response: http.client.HTTPResponse) -> Response:
         raise SendFailed(f"{reason}: the receiver refuses the key", may_have_arrived=False, needs_operator=True)
     if status < 400 or (status < 500 and status not in _TEMPORARY):
         raise RefusedForGood(reason)
-    wait = _retry_after(response.headers.get("Retry-After"))
+    wait = parse_retry_after(response.headers.get("Retry-After"))
     # A server that fails within its work may have done it.
     raise SendFailed(reason, may_have_arrived=status >= 500, retry_after_s=wait, busy=status in _BUSY)
-
-
-def _retry_after(value: str | None) -> float | None:
-    """Seconds of a header `Retry-After`, at most a day; None: it has none that is valid."""
-    if value is None:
-        return None
-    try:
-        seconds = float(value)
-    except ValueError:
-        try:
-            moment = parsedate_to_datetime(value)
-        except ValueError:
-            return None
-        seconds = (moment.replace(tzinfo=moment.tzinfo or UTC) - datetime.now(UTC)).total_seconds()
-    return min(max(seconds, 0.0), _LONGEST_RETRY_AFTER_S) if seconds == seconds else None
-
-
-def _forbidden(address: str, host: str, private_address: bool) -> str | None:
-    ip = ipaddress.ip_address(address.partition("%")[0])
-    if isinstance(ip, ipaddress.IPv6Address) and ip.ipv4_mapped is not None:
-        ip = ip.ipv4_mapped
-    if is_loopback(host) and ip.is_loopback:
-        return None
-    if ip.is_link_local or ip.is_multicast or ip.is_unspecified:
-        return f"{host} has the address {ip}, which is not permitted"
-    if not ip.is_global and not private_address:
-        return f"{host} has the private address {ip}: if this is meant, set `private_address: true`"
-    return None
-
-
-def is_loopback(host: str) -> bool:
-    """Whether a host is this machine by its address, or `localhost`."""
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
-
-
-def _described(error: Exception | None) -> str:
-    if isinstance(error, http.client.RemoteDisconnected):
-        return "the connection was closed without an answer"
-    if isinstance(error, TimeoutError):
-        return "no answer in time"
-    text = getattr(error, "strerror", None) or str(error) or type(error).__name__
-    return str(text)[:200]

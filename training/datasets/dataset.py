@@ -35,6 +35,8 @@ class Sample:
     """animal, person, vehicle or nothing; empty where it is unknown."""
     dataset: str = ""
     """Name of the data set, where several were merged."""
+    weight: float = 1.0
+    """How much the sample counts in training, above 0 and at most 1: below 1 where its label is doubtful."""
 
 
 @dataclass(frozen=True)

@@ -127,7 +127,7 @@ def load_features(
             for augmentation in source.augmentations:
                 used.append(sample)
                 box = mirror_box(sample.box) if augmentation == "mirror" and sample.box else sample.box
-                items.append(FeatureItem(int(label), box, crop=region.box is not None))
+                items.append(FeatureItem(int(label), box, crop=region.box is not None, weight=sample.weight))
                 keys.append((path, region.key(files.digests[sample.path], augmentation)))
     table = gather_rows(keys, table_file, frame_only=source.input_mode == "whole")
     return SplitFeatures(tuple(used), tuple(items), table)

@@ -42,6 +42,8 @@ class FeatureItem:
     box: Box | None = None
     crop: bool = False
     """The item has one row, of the crop."""
+    weight: float = 1.0
+    """Of the sample, besides that of its class."""
 
 
 @dataclass
@@ -77,7 +79,7 @@ def window_training_rows(
     weights = class_weights(np.array([item.truth for item in items]), classes)
     collector = _RowCollector()
     for number, item in enumerate(items):
-        first, weight = int(table.first[number]), float(weights[item.truth])
+        first, weight = int(table.first[number]), float(weights[item.truth]) * item.weight
         windows = range(first + 1, int(table.first[number + 1]))
         if item.crop or not windows:
             collector.add(first, item.truth, weight)
@@ -94,7 +96,7 @@ def window_training_rows(
             far = np.flatnonzero(covered <= _FAR)
             if frame_wide:
                 for window in far:
-                    share = float(weights[frame_wide[0]]) * _FAR_WEIGHT / len(far)
+                    share = float(weights[frame_wide[0]]) * item.weight * _FAR_WEIGHT / len(far)
                     collector.add(windows[int(window)], frame_wide[0], share)
     return collector.rows()
 
@@ -120,7 +122,8 @@ def _window_of_box(covered: NDArray[np.float64], scores: NDArray[np.float32] | N
 def frame_training_rows(table: FeatureTable, items: Sequence[FeatureItem], classes: int) -> TrainingRows:
     """The training rows of `whole`: row 0 of each item."""
     truth = np.array([item.truth for item in items], np.int64)
-    return TrainingRows(table.first[:-1].copy(), truth, class_weights(truth, classes)[truth])
+    own = np.array([item.weight for item in items])
+    return TrainingRows(table.first[:-1].copy(), truth, class_weights(truth, classes)[truth] * own)
 
 
 def score_items(

@@ -110,7 +110,8 @@ class _TrainingRun:
         self._optimizer = _optimizer(network, trunk_parameters, settings)
         self._truth = label_indices(data.train, data.classes)
         weights = class_weights(self._truth, len(data.classes))
-        self._class_weights = torch.from_numpy(weights).float().to(self._device)
+        own = np.array([sample.weight for sample in data.train])
+        self._weights = torch.from_numpy(weights[self._truth] * own).float().to(self._device)
         self._run_id = _run_id(settings, data, network)
         self.state = RunState(-1, -1, float("inf"), [], {})
         self._best = copy_weights(network)
@@ -173,7 +174,7 @@ class _TrainingRun:
             truth = torch.from_numpy(self._truth[indices]).to(self._device)
             losses = functional.cross_entropy(logits, truth, reduction="none")
             self._optimizer.zero_grad()
-            (losses * self._class_weights[truth]).mean().backward()  # type: ignore[no-untyped-call]
+            (losses * self._weights[indices]).mean().backward()  # type: ignore[no-untyped-call]
             self._optimizer.step()
             if not torch.isfinite(losses).all():
                 raise TrainingError("the loss became NaN or infinite: choose a lower learning rate with --rate")
@@ -253,7 +254,7 @@ def _run_id(settings: LoopSettings, data: TrainingData, network: DensePass) -> s
     hasher = hashlib.sha256(f"{asdict(settings)} {data.spec} {labels} {torch.__version__}".encode())
     for samples in (data.train, data.held_out):
         for sample in samples:
-            hasher.update(f"{sample.path}\0{sample.label}\n".encode())
+            hasher.update(f"{sample.path}\0{sample.label}\0{sample.weight:g}\n".encode())
     for key, value in sorted(copy_weights(network).items()):
         hasher.update(key.encode() + value.contiguous().numpy().tobytes())
     return hasher.hexdigest()

@@ -33,6 +33,7 @@ COLUMNS = {
     "y": ("y", "box y", "bboxy", "bbox y"),
     "width": ("width", "box width", "bboxwidth", "bbox width"),
     "height": ("height", "box height", "bboxheight", "bbox height"),
+    "weight": ("sample weight",),
 }
 """Column names that are recognised, by field. `path` (or `folder` that includes the file name) and `label` are
 required. Folder and file name may be two columns, as in Timelapse and camtrapR."""
@@ -164,6 +165,7 @@ def _parse_sample(folder: Path, label: str, fields: dict[str, str]) -> Sample:
         box=_parse_box(fields),
         taxon=intern_name(fields.get("taxon", "")),
         group=intern_name(group),
+        weight=_parse_weight(fields.get("weight", "")),
     )
 
 
@@ -238,6 +240,18 @@ def _parse_box(fields: dict[str, str]) -> Box | None:
     except ValueError:
         raise ValueError(f"the box {cells} is not four numbers") from None
     return clip_box(x, y, width, height)
+
+
+def _parse_weight(text: str) -> float:
+    if not text:
+        return 1.0
+    try:
+        weight = table_format.parse_number(text, decimal_comma=True)
+    except ValueError:
+        raise ValueError(f"the weight {text!r} is not a number") from None
+    if not 0 < weight <= 1:
+        raise ValueError(f"the weight {text} is not above 0 and at most 1")
+    return weight
 
 
 def clip_box(x: float, y: float, width: float, height: float) -> Box:

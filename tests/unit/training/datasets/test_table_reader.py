@@ -263,3 +263,15 @@ def test_a_sample_takes_less_than_2_kb_of_memory(tmp_path: Path) -> None:
     tracemalloc.stop()
     assert len(data) == count
     assert peak < 2000 * count
+
+
+def test_a_table_states_how_much_a_doubtful_image_counts(tmp_path: Path) -> None:
+    (tmp_path / "pictures.csv").write_text("path,label,sample weight\na.jpg,fox,0.25\nb.jpg,fox,\n")
+    assert [sample.weight for sample in read_dataset(tmp_path / "pictures.csv").samples] == [0.25, 1.0]
+
+
+@pytest.mark.parametrize("weight", ["0", "-1", "1.5", "much"])
+def test_a_weight_that_is_none_is_refused_with_its_line(tmp_path: Path, weight: str) -> None:
+    (tmp_path / "pictures.csv").write_text(f"path,label,sample weight\na.jpg,fox,{weight}\n")
+    with pytest.raises(DataError, match="line 2"):
+        read_dataset(tmp_path / "pictures.csv")

@@ -1,0 +1,1 @@
+"""Harvests, from searches to the dataset, against a local server."""
