@@ -313,8 +313,9 @@ def describe_rights(identity: Identity) -> str:
         for verb, topics in (("read", identity.reads | identity.changelogs), ("write", identity.writes))
         if topics
     ]
-    if identity.replay:
-        parts.append(f"use the topics of the replay {identity.replay}")
+    if identity.namespace:
+        kind, _, own = identity.namespace.partition("-")
+        parts.append(f"use the topics of the {kind} {own}")
     if BrokerRight.INSPECT in identity.broker:
         parts.append("see all topics and consumer groups")
     if BrokerRight.REPLAY in identity.broker:
