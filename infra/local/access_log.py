@@ -1,0 +1,136 @@
+"""What the broker and the object store say about requests, as records for the audit log (`uncia.audit`).
+
+Records are rare: one an hour for each key, kind of request and address, so that neither a program that reads all day
+nor one that is refused all day fills the log.
+"""
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+from uncia.audit import AuditLog, read_audit
+from uncia.identities import PERSONS, STORE_ADMIN, Role, identity_named
+from uncia.topics import DEPLOYMENT_CHANGED
+
+__all__ = ["BROKER_LINES", "Access", "HourlyRecords", "at_broker", "at_store", "key_of_user"]
+
+BROKER_LINES = (
+    rf"Principal = User:(?:{'|'.join(PERSONS)})(?:-[a-z0-9-]+)? is Allowed .*"
+    r"|Principal = User:[^ ]+ is Denied .*"
+    r"|\[.*Failed authentication with .*"
+)
+"""The messages that the broker writes for `at_broker`, as a regular expression without the parts' own requests.
+
+Most messages differ from it at their beginning: the broker compares each request with it.
+"""
+
+_AUTHORIZED = re.compile(
+    r"(?P<at>\S+) Principal = User:(?P<who>\S+) is (?P<result>Allowed|Denied) operation = (?P<operation>\S+) "
+    r"from host = (?P<address>\S+) on resource = (?P<kind>\w+):\w+:(?P<name>.*) for request = (?P<request>\w+) "
+)
+_SIGN_IN = re.compile(r"(?P<at>\S+) .*Failed authentication with [^/]*/(?P<address>[0-9a-fA-F.:]+) ")
+_READS = ("Fetch", "ShareFetch")
+
+_READ_OBJECT = "REST.GET.OBJECT"
+_REFUSED = 403
+
+_IDENTIFYING = ("action", "who", "what", "hour", "address")
+
+MAX_AN_HOUR = 500
+"""Records of one hour. A stranger can make up addresses, of which each is a record."""
+
+
+@dataclass(frozen=True)
+class Access:
+    """One kind of request in one hour."""
+
+    action: str
+    who: str
+    """Name of the key; empty where it is not known."""
+    what: str
+    hour: str
+    """`2026-11-30T14`, UTC."""
+    address: str = ""
+    details: Mapping[str, str] = field(default_factory=dict, compare=False)
+
+
+def at_broker(line: str) -> Iterator[Access]:
+    """What a line of the broker, `TIME MESSAGE`, says: keys of persons used, positions read, what was refused."""
+    if found := _AUTHORIZED.match(line):
+        who, address, hour = found["who"], found["address"], found["at"][:13]
+        if found["result"] == "Denied":
+            what = f"{found['operation']} {found['kind']}".lower()
+            yield Access("broker_refused", who, what, hour, address, {"name": found["name"]})
+            return
+        yield Access("key_used", who, "kafka", hour, address)
+        if found["operation"] == "READ" and found["request"] in _READS and _has_positions(found["name"]):
+            yield Access("positions_read", who, found["name"], hour, address)
+    elif found := _SIGN_IN.match(line):
+        yield Access("broker_sign_in_refused", "", "kafka", found["at"][:13], found["address"])
+
+
+def _has_positions(topic: str) -> bool:
+    """True for the topic of deployments, also of a replay and of another namespace."""
+    return topic == DEPLOYMENT_CHANGED.name or topic.endswith(f".{DEPLOYMENT_CHANGED.name}")
+
+
+def at_store(entry: Mapping[str, Any]) -> Iterator[Access]:
+    """What an entry of SeaweedFS's audit log says: keys of persons used, cameras whose photographs were read, refusals.
+
+    Photographs have positions in their metadata.
+    """
+    hour = datetime.fromtimestamp(int(entry["time"]), UTC).isoformat()[:13]
+    address = str(entry.get("remote_ip", "")).rpartition(":")[0].strip("[]")
+    who, operation, key = (str(entry.get(name, "")) for name in ("requester", "operation", "key"))
+    who = key_of_user(who)
+    if entry.get("status") == _REFUSED:
+        details = {"key": key, "reason": str(entry.get("error_code", ""))}
+        yield Access("store_refused", who, operation, hour, address, details)
+        return
+    identity = identity_named(who)
+    if identity is None or not (identity.role in PERSONS or identity == STORE_ADMIN or identity.role in _STATIONS):
+        return
+    yield Access("key_used", who, "object store", hour, address)
+    if operation == _READ_OBJECT and identity.role not in _STATIONS:
+        camera = "/".join(key.strip("/").split("/")[:2])
+        yield Access("photographs_read", who, camera, hour, address)
+
+
+_STATIONS = (Role.GATEWAY, Role.UPLOADER)
+
+
+def key_of_user(user: str) -> str:
+    """The name of the key of a user of the store: the reverse of `store_access.user_name`; empty for nobody's."""
+    if user.startswith("uncia/"):
+        return user.removeprefix("uncia/")
+    kind = "uploader" if user.endswith("/") else "gateway"
+    return f"{kind}-{quote(user.removesuffix('/'), safe='')}" if user else ""
+
+
+class HourlyRecords:
+    """Writes each access into the audit log once, also when it is seen again after a restart. Not thread-safe."""
+
+    def __init__(self, path: Path) -> None:
+        self._log = AuditLog(path)
+        self._known: set[Access] = set()
+        for record in read_audit(path):
+            if "hour" in record:
+                self._known.add(Access(*(str(record.get(name, "")) for name in _IDENTIFYING)))
+
+    def record(self, access: Access) -> None:
+        """Append it, unless it is known or the hour has had too many."""
+        if access in self._known:
+            return
+        hour = {known for known in self._known if known.hour >= access.hour}
+        if len(hour) > MAX_AN_HOUR:
+            return
+        self._known = hour | {access}
+        if len(hour) == MAX_AN_HOUR:
+            self._log.record("records_left_out", "", f"more than {MAX_AN_HOUR} an hour", hour=access.hour)
+            return
+        address = {"address": access.address} if access.address else {}
+        self._log.record(access.action, access.who, access.what, hour=access.hour, **address, **access.details)
