@@ -277,10 +277,7 @@ def audit(
     action: Annotated[str, typer.Option(help="Records of this action only, such as `positions_read`.")] = "",
     as_json: bool = _JSON,
 ) -> None:
-    """List who used which key or account, and who read exact positions, oldest first.
-
-    What the broker refused is in `uncia logs kafka`.
-    """
+    """List who used which key or account, who read exact positions, and what was refused, oldest first."""
     records = [record for record in read_audit(audit_file(stack_dir())) if action in ("", record.get("action"))]
     if as_json:
         for record in records:
