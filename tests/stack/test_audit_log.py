@@ -101,7 +101,9 @@ def test_a_person_who_reads_photographs_is_recorded_with_their_camera(
 def test_what_the_store_refuses_is_recorded(stack: Stack, settings: Settings, station: str, recorded: Recorded) -> None:
     credential = issue_gateway(stack, f"{station}-gateway")
     keys = {"s3_access_key": credential.access_key, "s3_secret_key": SecretStr("wrong")}
-    with contextlib.closing(ObjectStore(settings.model_copy(update=keys), attempts=1)) as store:
-        with pytest.raises((AccessRefused, ClientError)):
-            store.get(settings.bucket, f"{station}/cam/1.txt", max_bytes=10)
+    with (
+        contextlib.closing(ObjectStore(settings.model_copy(update=keys), attempts=1)) as store,
+        pytest.raises((AccessRefused, ClientError)),
+    ):
+        store.get(settings.bucket, f"{station}/cam/1.txt", max_bytes=10)
     assert recorded(action="store_refused", what="REST.GET.OBJECT")["address"] == "127.0.0.1"
