@@ -41,7 +41,7 @@ _REFUSED = 403
 _IDENTIFYING = ("action", "who", "what", "hour", "address")
 
 MAX_AN_HOUR = 500
-"""Records of one hour. A stranger can make up addresses, of which each is a record."""
+"""Records of one kind about one key. A client of the store can make up its address, and each is a record."""
 
 
 @dataclass(frozen=True)
@@ -119,18 +119,20 @@ class HourlyRecords:
         self._known: set[Access] = set()
         for record in read_audit(path):
             if "hour" in record:
-                self._known.add(Access(*(str(record.get(name, "")) for name in _IDENTIFYING)))
+                action, who, what, hour, address = (str(record.get(name, "")) for name in _IDENTIFYING)
+                self._known.add(Access(action, who, what, hour, address))
 
     def record(self, access: Access) -> None:
-        """Append it, unless it is known or the hour has had too many."""
+        """Append it, unless it is known or the hour has had too many of its kind and key."""
         if access in self._known:
             return
-        hour = {known for known in self._known if known.hour >= access.hour}
-        if len(hour) > MAX_AN_HOUR:
-            return
-        self._known = hour | {access}
-        if len(hour) == MAX_AN_HOUR:
-            self._log.record("records_left_out", "", f"more than {MAX_AN_HOUR} an hour", hour=access.hour)
+        self._known = {known for known in self._known if known.hour >= access.hour} | {access}
+        alike = sum((known.action, known.who) == (access.action, access.who) for known in self._known)
+        if alike > MAX_AN_HOUR:
+            left_out = Access("records_left_out", access.who, access.action, access.hour)
+            if left_out not in self._known:
+                self._known.add(left_out)
+                self._log.record(left_out.action, left_out.who, left_out.what, hour=left_out.hour)
             return
         address = {"address": access.address} if access.address else {}
         self._log.record(access.action, access.who, access.what, hour=access.hour, **address, **access.details)

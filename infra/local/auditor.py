@@ -10,6 +10,7 @@ import json
 import os
 import signal
 import socket
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -17,7 +18,6 @@ from types import FrameType
 from typing import IO, Any
 
 from uncia.audit import audit_file
-from uncia.errors import SettingsError
 from uncia.infra.local.access_log import Access, HourlyRecords, at_broker, at_store
 from uncia.infra.local.layout import Layout
 from uncia.settings import settings, stack_dir
@@ -128,7 +128,7 @@ def main() -> None:
     """Run until SIGTERM or SIGINT."""
     path = os.environ.get(SOCKET_VARIABLE)
     if not path:
-        raise SettingsError(f"{SOCKET_VARIABLE} is not set: `uncia up` starts this process")
+        sys.exit(f"auditor: {SOCKET_VARIABLE} is not set; `uncia up` starts this process")
     log = configure_logging(settings(), "auditor")
     stop = threading.Event()
 

@@ -145,5 +145,6 @@ def test_a_stranger_cannot_fill_the_log(tmp_path: Path) -> None:
     records = HourlyRecords(audit_file(tmp_path))
     for number in range(MAX_AN_HOUR + 20):
         records.record(Access("store_refused", "", "REST.GET.OBJECT", "2026-11-30T14", str(number)))
+    records.record(Access("positions_read", "ranger-anna", DEPLOYMENTS, "2026-11-30T14"))
     actions = [record["action"] for record in read_audit(audit_file(tmp_path))]
-    assert actions == ["store_refused"] * MAX_AN_HOUR + ["records_left_out"]
+    assert actions == ["store_refused"] * MAX_AN_HOUR + ["records_left_out", "positions_read"]
