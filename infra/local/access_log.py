@@ -126,13 +126,14 @@ class HourlyRecords:
         """Append it, unless it is known or the hour has had too many of its kind and key."""
         if access in self._known:
             return
-        self._known = {known for known in self._known if known.hour >= access.hour} | {access}
+        self._known = {known for known in self._known if known.hour >= access.hour}
         alike = sum((known.action, known.who) == (access.action, access.who) for known in self._known)
-        if alike > MAX_AN_HOUR:
+        if alike >= MAX_AN_HOUR:
             left_out = Access("records_left_out", access.who, access.action, access.hour)
             if left_out not in self._known:
                 self._known.add(left_out)
                 self._log.record(left_out.action, left_out.who, left_out.what, hour=left_out.hour)
             return
+        self._known.add(access)
         address = {"address": access.address} if access.address else {}
         self._log.record(access.action, access.who, access.what, hour=access.hour, **address, **access.details)
