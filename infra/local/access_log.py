@@ -1,4 +1,4 @@
-"""What the broker and the object store say about requests, as records for the audit log (`uncia.audit`).
+"""What the broker says about requests, as records for the audit log (`uncia.audit`).
 
 Records are rare: one an hour for each key, kind of request and address, so that neither a program that reads all day
 nor one that is refused all day fills the log.
@@ -7,16 +7,13 @@ nor one that is refused all day fills the log.
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
-from urllib.parse import quote
 
 from uncia.audit import AuditLog, read_audit
-from uncia.identities import PERSONS, STORE_ADMIN, Role, identity_named
+from uncia.identities import PERSONS
 from uncia.topics import DEPLOYMENT_CHANGED
 
-__all__ = ["BROKER_LINES", "Access", "HourlyRecords", "at_broker", "at_store", "key_of_user"]
+__all__ = ["BROKER_LINES", "Access", "HourlyRecords", "at_broker"]
 
 BROKER_LINES = (
     rf"Principal = User:(?:{'|'.join(PERSONS)})(?:-[a-z0-9-]+)? is Allowed .*"
@@ -35,13 +32,10 @@ _AUTHORIZED = re.compile(
 _SIGN_IN = re.compile(r"(?P<at>\S+) .*Failed authentication with [^/]*/(?P<address>[0-9a-fA-F.:]+) ")
 _READS = ("Fetch", "ShareFetch")
 
-_READ_OBJECT = "REST.GET.OBJECT"
-_REFUSED = 403
-
 _IDENTIFYING = ("action", "who", "what", "hour", "address")
 
 MAX_AN_HOUR = 500
-"""Records of one kind about one key. A client of the store can make up its address, and each is a record."""
+"""Records of one kind about one key, each with another address."""
 
 
 @dataclass(frozen=True)
@@ -76,39 +70,6 @@ def at_broker(line: str) -> Iterator[Access]:
 def _has_positions(topic: str) -> bool:
     """True for the topic of deployments, also of a replay and of another namespace."""
     return topic == DEPLOYMENT_CHANGED.name or topic.endswith(f".{DEPLOYMENT_CHANGED.name}")
-
-
-def at_store(entry: Mapping[str, Any]) -> Iterator[Access]:
-    """What an entry of SeaweedFS's audit log says: keys of persons used, cameras whose photographs were read, refusals.
-
-    Photographs have positions in their metadata.
-    """
-    hour = datetime.fromtimestamp(int(entry["time"]), UTC).isoformat()[:13]
-    address = str(entry.get("remote_ip", "")).rpartition(":")[0].strip("[]")
-    who, operation, key = (str(entry.get(name, "")) for name in ("requester", "operation", "key"))
-    who = key_of_user(who)
-    if entry.get("status") == _REFUSED:
-        details = {"key": key, "reason": str(entry.get("error_code", ""))}
-        yield Access("store_refused", who, operation, hour, address, details)
-        return
-    identity = identity_named(who)
-    if identity is None or not (identity.role in PERSONS or identity == STORE_ADMIN or identity.role in _STATIONS):
-        return
-    yield Access("key_used", who, "object store", hour, address)
-    if operation == _READ_OBJECT and identity.role not in _STATIONS:
-        camera = "/".join(key.strip("/").split("/")[:2])
-        yield Access("photographs_read", who, camera, hour, address)
-
-
-_STATIONS = (Role.GATEWAY, Role.UPLOADER)
-
-
-def key_of_user(user: str) -> str:
-    """The name of the key of a user of the store: the reverse of `store_access.user_name`; empty for nobody's."""
-    if user.startswith("uncia/"):
-        return user.removeprefix("uncia/")
-    kind = "uploader" if user.endswith("/") else "gateway"
-    return f"{kind}-{quote(user.removesuffix('/'), safe='')}" if user else ""
 
 
 class HourlyRecords:

@@ -3,12 +3,11 @@
 The embedded stack and the containers start their store with these files.
 """
 
-import json
 from pathlib import Path
 
 from uncia.infra.local.certificates import SEAWEEDFS
 
-__all__ = ["NOTIFIER", "audit_file", "notification_file", "security_file"]
+__all__ = ["NOTIFIER", "notification_file", "security_file"]
 
 NOTIFIER = "object-store"
 """The store's identity at the broker."""
@@ -80,9 +79,3 @@ def security_file(signing_key: str, keys: Path) -> str:
     """
     parts = (_MUTUAL_TLS_OF_PART.format(part=part, keys=keys, name=SEAWEEDFS) for part in _GRPC_PARTS)
     return _SIGNING.format(key=signing_key) + _MUTUAL_TLS.format(keys=keys, name=SEAWEEDFS) + "".join(parts)
-
-
-def audit_file(socket: Path) -> str:
-    """The configuration of its audit log: an entry for each request of S3, to a socket. No request waits for it."""
-    destination = {"fluent_network": "unix", "fluent_socket_path": str(socket), "marshal_as_json": True}
-    return json.dumps({**destination, "write_timeout": 1_000_000_000}, indent=2) + "\n"

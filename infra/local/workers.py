@@ -8,7 +8,6 @@ from typing import ClassVar
 
 from uncia.errors import StackError, how_to_install
 from uncia.identities import PART_IDENTITIES, Identity, Role
-from uncia.infra.local.auditor import SOCKET_VARIABLE, audit_socket
 from uncia.infra.local.service import NotReady, Service
 from uncia.settings import Settings
 from uncia.topology import WORKERS, Part
@@ -89,11 +88,11 @@ class TritonKeeper(Worker):
 
 
 class Auditor(Worker):
-    """Records in the audit log which keys are used and refused at Kafka and the object store. Ready when it listens."""
+    """Records in the audit log which keys are used and refused at Kafka. Ready when it follows the broker's file."""
 
     name: ClassVar[str] = "auditor"
     ready_detail: ClassVar[str] = "records the use of keys"
-    not_ready_detail: ClassVar[str] = "does not listen yet"
+    not_ready_detail: ClassVar[str] = "not started yet"
 
     def check_installed(self) -> None:
         """It needs nothing besides this package."""
@@ -103,12 +102,11 @@ class Auditor(Worker):
         return [sys.executable, "-m", "uncia.infra.local.auditor"]
 
     def environment(self) -> dict[str, str]:
-        """Its folder and socket, and no keys."""
+        """Its folder, and no keys."""
         return {
             **self.site.keys.environment(_NOBODY),
             "UNCIA_STACK_DIR": str(self.site.layout.folder),
             "UNCIA_READY_FILE": str(self.site.layout.ready_file(self.name)),
-            SOCKET_VARIABLE: str(audit_socket(self.site.layout)),
         }
 
 

@@ -1,4 +1,4 @@
-"""Who used which key, read positions and was refused is in the audit log of the stack, whichever door it was."""
+"""Who used which key at Kafka, read positions and was refused is in the audit log of the stack."""
 
 import contextlib
 import uuid
@@ -7,21 +7,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from botocore.exceptions import ClientError
-from pydantic import SecretStr
 
 from tests.stack.containers import ContainerStack
 from tests.stack.test_strangers_at_kafka import settings_of
-from tests.stack.test_strangers_at_store import store_of
 from tests.waiting import wait_until
 from uncia.audit import audit_file, read_audit
-from uncia.errors import AccessRefused
 from uncia.identities import Identity, Role, person_identity
-from uncia.infra.local.key_management import issue, issue_gateway, revoke
+from uncia.infra.local.key_management import issue, revoke
 from uncia.infra.local.stack import Stack
 from uncia.kafka.connection import connect_consumer
 from uncia.settings import Settings
-from uncia.storage.object_store import ObjectStore
 from uncia.topics import BURST_RESOLVED, DEPLOYMENT_CHANGED, Topic
 
 LIMIT_S = 20
@@ -85,25 +80,3 @@ def test_what_the_broker_refuses_is_recorded(stack: Stack, person: Identity, rec
     recorded(action="key_used", who=person.name, what="kafka")
     names = [(one["action"], one["who"]) for one in read_audit(audit_file(stack.folder))]
     assert ("positions_read", person.name) not in names
-
-
-@pytest.mark.parametrize("person", [Role.EXPORTER], indirect=True)
-def test_a_person_who_reads_photographs_is_recorded_with_their_camera(
-    stack: Stack, person: Identity, admin_store: ObjectStore, settings: Settings, station: str, recorded: Recorded
-) -> None:
-    key = f"{station}/cam/audited.txt"
-    admin_store.put(settings.bucket, key, b"kept", content_type="text/plain")
-    with contextlib.closing(store_of(stack, person)) as store:
-        store.get(settings.bucket, key, max_bytes=10)
-    recorded(action="photographs_read", who=person.name, what=f"{station}/cam")
-
-
-def test_what_the_store_refuses_is_recorded(stack: Stack, settings: Settings, station: str, recorded: Recorded) -> None:
-    credential = issue_gateway(stack, f"{station}-gateway")
-    keys = {"s3_access_key": credential.access_key, "s3_secret_key": SecretStr("wrong")}
-    with (
-        contextlib.closing(ObjectStore(settings.model_copy(update=keys), attempts=1)) as store,
-        pytest.raises((AccessRefused, ClientError)),
-    ):
-        store.get(settings.bucket, f"{station}/cam/1.txt", max_bytes=10)
-    assert recorded(action="store_refused", what="REST.GET.OBJECT")["address"] == "127.0.0.1"

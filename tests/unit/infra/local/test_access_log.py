@@ -1,22 +1,15 @@
-"""Lines of the broker and entries of the object store become few records of the audit log."""
+"""Lines of the broker become few records of the audit log."""
 
 import re
 from pathlib import Path
-from typing import Any
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from uncia.audit import audit_file, read_audit
 from uncia.identities import (
-    OPERATOR,
     PART_IDENTITIES,
     PERSONS,
-    STORE_ADMIN,
-    gateway_identity,
     person_identity,
-    uploader_identity,
 )
 from uncia.infra.local.access_log import (
     BROKER_LINES,
@@ -24,10 +17,7 @@ from uncia.infra.local.access_log import (
     Access,
     HourlyRecords,
     at_broker,
-    at_store,
-    key_of_user,
 )
-from uncia.infra.local.store_access import user_name
 
 DEPLOYMENTS, VERDICTS = "camera.deployment.changed.v1", "camera.burst.resolved.v1"
 
@@ -44,14 +34,6 @@ def message(
 
 def at(text: str) -> list[Access]:
     return list(at_broker(f"2026-11-30T14:47:06Z {text}"))
-
-
-def entry(**fields: Any) -> dict[str, Any]:
-    """As SeaweedFS 4.48 sends it."""
-    return {
-        "bucket": "camera-uploads", "time": 1796050026, "remote_ip": "127.0.0.1:51234", "requester": "uncia/operator",
-        "operation": "REST.GET.OBJECT", "key": "ridge/cam-1/IMG_0001.JPG", "error_code": "", "status": 200,
-    } | fields  # fmt: skip
 
 
 @pytest.mark.parametrize("topic", [DEPLOYMENTS, f"north.{DEPLOYMENTS}", f"replay-june.{DEPLOYMENTS}"])
@@ -94,40 +76,6 @@ def test_the_broker_writes_what_persons_do_and_what_it_refuses_and_not_the_work_
         assert writes(message(name, DEPLOYMENTS, result="Denied"))
 
 
-def test_who_reads_photographs_is_recorded_for_each_camera() -> None:
-    assert [(access.action, access.who, access.what) for access in at_store(entry())] == [
-        ("key_used", "operator", "object store"),
-        ("photographs_read", "operator", "ridge/cam-1"),
-    ]
-
-
-def test_the_use_of_a_gateways_key_is_recorded_and_not_each_file() -> None:
-    for operation in ("REST.PUT.OBJECT", "REST.GET.OBJECT"):
-        (access,) = at_store(entry(requester="ridge", operation=operation, remote_ip="[2001:db8::1]:4711"))
-        assert (access.action, access.who, access.address) == ("key_used", "gateway-ridge", "2001:db8::1")
-
-
-def test_the_work_of_the_parts_at_the_store_is_not_recorded() -> None:
-    assert not list(at_store(entry(requester="uncia/predict")))
-    assert not list(at_store(entry(requester="", operation="")))
-
-
-@pytest.mark.parametrize(("requester", "who"), [("uncia/predict", "predict"), ("", "")])
-def test_what_the_store_refuses_is_recorded(requester: str, who: str) -> None:
-    (access,) = at_store(entry(requester=requester, status=403, error_code="AccessDenied"))
-    assert (access.action, access.who, access.what) == ("store_refused", who, "REST.GET.OBJECT")
-    assert access.details == {"key": "ridge/cam-1/IMG_0001.JPG", "reason": "AccessDenied"}
-
-
-@given(
-    st.sampled_from(
-        [*PART_IDENTITIES.values(), OPERATOR, STORE_ADMIN, gateway_identity("ä b"), uploader_identity("ä b")]
-    )
-)
-def test_a_user_of_the_store_leads_back_to_its_key(identity: Any) -> None:
-    assert identity.role == "store" or not identity.store or key_of_user(user_name(identity)) == identity.name
-
-
 def test_the_same_is_recorded_once_an_hour_also_after_a_restart(tmp_path: Path) -> None:
     path = audit_file(tmp_path)
     first = at(message("ranger-anna", DEPLOYMENTS))
@@ -144,7 +92,7 @@ def test_the_same_is_recorded_once_an_hour_also_after_a_restart(tmp_path: Path) 
 def test_a_stranger_cannot_fill_the_log(tmp_path: Path) -> None:
     records = HourlyRecords(audit_file(tmp_path))
     for number in range(MAX_AN_HOUR + 20):
-        records.record(Access("store_refused", "", "REST.GET.OBJECT", "2026-11-30T14", str(number)))
+        records.record(Access("broker_refused", "", "read topic", "2026-11-30T14", str(number)))
     records.record(Access("positions_read", "ranger-anna", DEPLOYMENTS, "2026-11-30T14"))
     actions = [record["action"] for record in read_audit(audit_file(tmp_path))]
-    assert actions == ["store_refused"] * MAX_AN_HOUR + ["records_left_out", "positions_read"]
+    assert actions == ["broker_refused"] * MAX_AN_HOUR + ["records_left_out", "positions_read"]

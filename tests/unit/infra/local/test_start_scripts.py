@@ -1,6 +1,5 @@
 """The start scripts and configuration files that `uncia up` writes."""
 
-import json
 import os
 import re
 import shlex
@@ -18,7 +17,7 @@ import pytest
 from uncia.access import TritonRight
 from uncia.identities import PART_IDENTITIES
 from uncia.infra.local.access_log import BROKER_LINES
-from uncia.infra.local.auditor import BROKER_LOG, audit_socket
+from uncia.infra.local.auditor import BROKER_LOG
 from uncia.infra.local.certificates import ensure_certificates
 from uncia.infra.local.credentials import ensure_keys
 from uncia.infra.local.kafka import Kafka, archive_options
@@ -232,22 +231,20 @@ def test_a_part_of_ours_starts_with_its_own_keys_alone(site: StackContext, servi
     assert own.secret_key != site.keys.credentials["operator"].secret_key
 
 
-def test_the_auditor_has_no_key_and_a_socket_that_nobody_else_reaches(site: StackContext) -> None:
+def test_the_auditor_has_no_key(site: StackContext) -> None:
     auditor = Auditor(site)
     auditor.write(site.layout.folder)
     script = auditor.script.read_text(encoding="utf-8")
     secrets = [credential.secret_key for credential in site.keys.credentials.values()]
     assert not any(secret in script for secret in [*secrets, site.keys.internal.triton_inference])
     assert auditor.environment()["UNCIA_KAFKA_USERNAME"] == ""
-    assert stat.S_IMODE(audit_socket(site.layout).parent.stat().st_mode) == 0o700
 
 
-def test_the_broker_and_the_store_report_requests_to_the_auditor(site: StackContext) -> None:
+def test_the_broker_reports_requests_to_the_auditor(site: StackContext) -> None:
     logging = Kafka(site).files()["log4j2.properties"]
     assert f"appender.access.fileName={site.layout.logs / BROKER_LOG}\n" in logging
     # In a file of properties a backslash stands before the character that it means.
     assert "regex=" + BROKER_LINES.replace("\\", "\\\\") + "\n" in logging
-    assert json.loads(SeaweedFS(site).files()["s3_audit.json"])["fluent_socket_path"] == str(audit_socket(site.layout))
 
 
 def test_a_worker_removes_the_ready_file_of_its_last_run_before_it_starts(site: StackContext) -> None:
