@@ -22,6 +22,7 @@ _PARTS = {
     "triton-stub-species_classifier": "Triton's process of `species_classifier`",
     "triton-stub-animal_detector": "Triton's process of `animal_detector`",
     "triton-keeper": "worker triton-keeper",
+    "auditor": "auditor",
     "intake": "worker intake",
     "predict": "worker predict",
     "predict-backfill": "worker predict-backfill",

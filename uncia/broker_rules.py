@@ -10,7 +10,7 @@ from enum import StrEnum
 
 from uncia.access import BrokerRight
 from uncia.identities import PERSONS, Identity
-from uncia.namespaces import derived_prefixes, replay_namespace
+from uncia.namespaces import derived_namespace, derived_prefixes
 from uncia.settings import Settings
 
 __all__ = ["Operation", "Resource", "Rule", "rules_of"]
@@ -63,9 +63,9 @@ def _rules(identity: Identity, settings: Settings) -> Iterator[Rule]:
     if identity.group:
         prefix = f"{settings.namespace}." if settings.namespace else ""
         yield Rule(Resource.GROUP, f"{prefix}{identity.group}", Operation.READ, prefixed=identity.role in PERSONS)
-    if identity.replay:
+    if identity.namespace:
         # With the dot: the topics of the replay `a` do not include those of `a-2`.
-        prefix = f"{replay_namespace(identity.replay, settings)}."
+        prefix = f"{derived_namespace(identity.namespace, settings)}."
         for operation in (Operation.READ, Operation.WRITE, Operation.CREATE):
             yield Rule(Resource.TOPIC, prefix, operation, prefixed=True)
         yield Rule(Resource.GROUP, prefix, Operation.READ, prefixed=True)

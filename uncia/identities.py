@@ -18,7 +18,7 @@ from uncia.access import READ_ALL, BrokerRight, StoreAction, StoreRight, TritonR
 from uncia.camtrap.names import canonical_name
 from uncia.errors import SettingsError
 from uncia.storage.object_keys import RESERVED_STATIONS, STATUS_PREFIX
-from uncia.topics import DEPLOYMENT_CHANGED, TOPICS, Topic
+from uncia.topics import DEPLOYMENT_CHANGED, TOPICS, UPLOAD_TOPICS, Topic
 from uncia.topology import PARTS, Kind, Part
 
 __all__ = [
@@ -34,6 +34,7 @@ __all__ = [
     "identity_named",
     "person_identity",
     "replay_identity",
+    "shadow_identity",
     "uploader_identity",
 ]
 
@@ -61,6 +62,8 @@ class Role(StrEnum):
     """A person's program that copies the catalogue."""
     REPLAY = "replay"
     """The workers of one replay."""
+    SHADOW = "shadow"
+    """The worker of one shadow."""
 
 
 @dataclass(frozen=True)
@@ -81,13 +84,13 @@ class Identity:
     """The consumer group, without the namespace; empty for an identity without one. A person's programs may have
     further groups, whose names begin with this one."""
     broker: tuple[BrokerRight, ...] = ()
-    replay: str = ""
-    """Name of the replay whose topics and consumer groups it uses: all of them, and no others."""
+    namespace: str = ""
+    """The end of the derived namespace (`uncia.namespaces`) whose topics and consumer groups it uses, all of them."""
 
     @property
     def uses_kafka(self) -> bool:
         """True when it has any right at the broker."""
-        return bool(self.reads or self.writes or self.changelogs or self.broker or self.replay)
+        return bool(self.reads or self.writes or self.changelogs or self.broker or self.namespace)
 
     def permits_object(self, action: StoreAction, key: str) -> bool:
         """True when it may do this with the object of the upload bucket that has this key."""
@@ -212,6 +215,7 @@ STORE_ADMIN = Identity(
 _GATEWAY = "gateway-"
 _UPLOADER = "uploader-"
 _REPLAY = "replay-"
+_SHADOW = "shadow-"
 
 
 def gateway_identity(station: str) -> Identity:
@@ -286,7 +290,26 @@ def replay_identity(name: str) -> Identity:
         f"The workers of the replay {name}.",
         store=READ_ALL,
         triton=(TritonRight.INFERENCE,),
-        replay=name,
+        namespace=f"{_REPLAY}{name}",
+    )
+
+
+def shadow_identity(name: str) -> Identity:
+    """The identity of a shadow's worker: the live uploads, its own topics, all photographs, and inference.
+
+    `name` is what follows `shadow-` in its namespace, such as `species-classifier-v2`. Raises `SettingsError` for a
+    name that no shadow can have.
+    """
+    if not re.fullmatch(r"[a-z0-9-]+-v[0-9]+", name):
+        raise SettingsError(f"{name!r} is not the name of a shadow")
+    return Identity(
+        f"{_SHADOW}{name}",
+        Role.SHADOW,
+        f"The worker of the shadow {name}.",
+        store=READ_ALL,
+        triton=(TritonRight.INFERENCE,),
+        reads=frozenset(UPLOAD_TOPICS),
+        namespace=f"{_SHADOW}{name}",
     )
 
 
@@ -302,6 +325,8 @@ def identity_named(name: str) -> Identity | None:
             identity = uploader_identity(unquote(name.removeprefix(_UPLOADER), errors="strict"))
         elif name.startswith(_REPLAY):
             identity = replay_identity(name.removeprefix(_REPLAY))
+        elif name.startswith(_SHADOW):
+            identity = shadow_identity(name.removeprefix(_SHADOW))
         else:
             kind, _, own = name.partition("-")
             role = next((role for role in PERSONS if role.value == kind), None)

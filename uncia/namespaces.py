@@ -6,7 +6,7 @@ systems that share a broker stay apart.
 
 from uncia.settings import Settings
 
-__all__ = ["derived_prefixes", "is_derived", "replay_namespace", "shadow_namespace"]
+__all__ = ["derived_namespace", "derived_prefixes", "is_derived", "replay_namespace", "shadow_name", "shadow_namespace"]
 
 _REPLAY, _SHADOW = "replay-", "shadow-"
 
@@ -18,7 +18,17 @@ def replay_namespace(name: str, live: Settings) -> str:
 
 def shadow_namespace(model: str, version: str, live: Settings) -> str:
     """The namespace of a version's shadow."""
-    return f"{_before(live)}{_SHADOW}{model.replace('_', '-')}-v{version}"
+    return f"{_before(live)}{_SHADOW}{shadow_name(model, version)}"
+
+
+def shadow_name(model: str, version: str) -> str:
+    """How the shadow of a version is called in its namespace and in its key (`uncia.identities.shadow_identity`)."""
+    return f"{model.replace('_', '-')}-v{version}"
+
+
+def derived_namespace(end: str, live: Settings) -> str:
+    """The namespace of a replay or a shadow, from its end, such as `replay-june`, which is the name of its identity."""
+    return f"{_before(live)}{end}"
 
 
 def derived_prefixes(live: Settings) -> tuple[str, ...]:

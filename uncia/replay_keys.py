@@ -1,8 +1,8 @@
-"""Keys for the workers of one replay.
+"""Keys for the workers of one replay or shadow.
 
-A replay runs workers with other models and settings. With keys of their own they can write no live topic. The broker
-and the store of `uncia up` issue such keys (`uncia.infra.local.replay_keys`); a system elsewhere may name a class of
-its own in the setting `replay_key_issuer`.
+These run with other models and settings. With keys of their own they can write no live topic. The broker and the store
+of `uncia up` issue such keys (`uncia.infra.local.replay_keys`); a system elsewhere may name a class of its own in the
+setting `replay_key_issuer`.
 """
 
 import pkgutil
@@ -18,26 +18,30 @@ __all__ = ["KeyIssuer", "issue_keys", "revoke_keys"]
 class KeyIssuer(Protocol):
     """What the setting names: a class without arguments. Its methods raise `UnciaError`."""
 
-    def issue(self, replay: str, live: Settings) -> Mapping[str, str]:
-        """The environment variables with which the workers of a replay sign in; the same again until revoked.
+    def issue(self, name: str, live: Settings) -> Mapping[str, str]:
+        """The environment variables with which these workers sign in; the same again until revoked.
 
-        `live` are the settings of the live system, by which it finds the broker.
+        `name` is that of an identity (`uncia.identities`): `replay-june`, `shadow-species-classifier-v2`. `live` are
+        the settings of the live system, by which it finds the broker.
         """
 
-    def revoke(self, replay: str) -> None:
+    def revoke(self, name: str) -> None:
         """Make these keys useless. Does nothing where there are none."""
 
 
-def issue_keys(replay: str, live: Settings) -> Mapping[str, str]:
-    """The variables with keys for the workers of a replay; empty where nothing issues any. Raises `UnciaError`."""
+def issue_keys(name: str, live: Settings) -> Mapping[str, str]:
+    """The variables with keys for these workers, as in `KeyIssuer`; empty where nothing issues any.
+
+    Raises `UnciaError`.
+    """
     issuer = _issuer(live)
-    return issuer.issue(replay, live) if issuer else {}
+    return issuer.issue(name, live) if issuer else {}
 
 
-def revoke_keys(replay: str, live: Settings) -> None:
-    """Make the keys of a replay useless, where it has any. Raises `UnciaError`."""
+def revoke_keys(name: str, live: Settings) -> None:
+    """Make the keys of these workers useless, where they have any. Raises `UnciaError`."""
     if (issuer := _issuer(live)) is not None:
-        issuer.revoke(replay)
+        issuer.revoke(name)
 
 
 def _issuer(live: Settings) -> KeyIssuer | None:

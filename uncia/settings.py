@@ -198,8 +198,8 @@ class Settings(BaseSettings):
     )
     replay_key_issuer: str | None = Field(
         default=None,
-        description="import path, `module:class`, of what issues keys to the workers of a replay; `uncia up` sets it. "
-        "Without one they have the keys of the person who starts the replay (docs/keys.md)",
+        description="import path, `module:class`, of what issues keys to the workers of replays and shadows; "
+        "`uncia up` sets it. Without one they have the keys of the person who starts them (docs/keys.md)",
     )
     triton_own_user: bool = Field(
         default=True,

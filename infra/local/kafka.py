@@ -5,10 +5,12 @@ from pathlib import Path
 from typing import ClassVar
 
 from uncia.errors import StackError
+from uncia.infra.local.access_log import BROKER_LINES
+from uncia.infra.local.auditor import BROKER_LOG
 from uncia.infra.local.certificates import KAFKA, NETWORK, keystore
 from uncia.infra.local.java import find_java
 from uncia.infra.local.kafka_access import grant_access
-from uncia.infra.local.kafka_files import LOGGING, Listener, server_properties
+from uncia.infra.local.kafka_files import Listener, logging_with_access_log, server_properties
 from uncia.infra.local.layout import parts_dir, write_private
 from uncia.infra.local.network import network_addresses
 from uncia.infra.local.service import NotReady, Service
@@ -60,7 +62,11 @@ class Kafka(Service):
             sync_writes=self.site.settings.sync_writes,
         )
         keys = layout.folder / "keys"
-        files = {"kafka.properties": properties, "log4j2.properties": LOGGING, _KEYSTORE: keystore(keys, KAFKA)}
+        files = {
+            "kafka.properties": properties,
+            "log4j2.properties": logging_with_access_log(layout.logs / BROKER_LOG, BROKER_LINES),
+            _KEYSTORE: keystore(keys, KAFKA),
+        }
         if network is not None:
             files[_NETWORK_KEYSTORE] = keystore(keys, NETWORK)
         return files

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from uncia.infra.local.certificates import KAFKA, KAFKA_ADMIN
 
-__all__ = ["LOGGING", "Listener", "server_properties"]
+__all__ = ["LOGGING", "Listener", "logging_with_access_log", "server_properties"]
 
 _PROPERTIES = """\
 process.roles=broker,controller
@@ -91,6 +91,38 @@ logger.signin.name=org.apache.kafka.common.network.Selector
 logger.signin.level=info
 """
 """Configuration of the log (Log4j 2): to standard output."""
+
+_ACCESS_LOG = """\
+# What is permitted is logged at this level; the filter, and the level of the other appender, keep the rest out.
+logger.denied.level=debug
+logger.denied.additivity=false
+logger.denied.appenderRef.out.ref=out
+logger.denied.appenderRef.out.level=info
+logger.denied.appenderRef.access.ref=access
+logger.signin.appenderRef.access.ref=access
+appender.access.type=RollingFile
+appender.access.name=access
+appender.access.fileName={path}
+appender.access.filePattern={path}.%i
+appender.access.layout.type=PatternLayout
+appender.access.layout.pattern=%d{{yyyy-MM-dd'T'HH:mm:ss'Z'}}{{UTC}} %m%n
+appender.access.policies.type=Policies
+appender.access.policies.size.type=SizeBasedTriggeringPolicy
+appender.access.policies.size.size=1MB
+appender.access.strategy.type=DefaultRolloverStrategy
+appender.access.strategy.fileIndex=min
+appender.access.strategy.max=1
+appender.access.filter.lines.type=RegexFilter
+appender.access.filter.lines.regex={lines}
+appender.access.filter.lines.onMatch=ACCEPT
+appender.access.filter.lines.onMismatch=DENY
+"""
+
+
+def logging_with_access_log(path: Path, lines: str) -> str:
+    """The same, and a file of at most one megabyte, and the one before, with the lines that match an expression."""
+    kept = LOGGING.replace("logger.denied.level=info\n", "")
+    return kept + _ACCESS_LOG.format(path=path, lines=lines.replace("\\", "\\\\"))
 
 
 @dataclass(frozen=True)

@@ -277,10 +277,7 @@ def audit(
     action: Annotated[str, typer.Option(help="Records of this action only, such as `positions_read`.")] = "",
     as_json: bool = _JSON,
 ) -> None:
-    """List who used which key or account, and who read exact positions, oldest first.
-
-    What the broker refused is in `uncia logs kafka`.
-    """
+    """List who used which key or account, who read exact positions, and what was refused, oldest first."""
     records = [record for record in read_audit(audit_file(stack_dir())) if action in ("", record.get("action"))]
     if as_json:
         for record in records:
@@ -313,8 +310,9 @@ def describe_rights(identity: Identity) -> str:
         for verb, topics in (("read", identity.reads | identity.changelogs), ("write", identity.writes))
         if topics
     ]
-    if identity.replay:
-        parts.append(f"use the topics of the replay {identity.replay}")
+    if identity.namespace:
+        kind, _, own = identity.namespace.partition("-")
+        parts.append(f"use the topics of the {kind} {own}")
     if BrokerRight.INSPECT in identity.broker:
         parts.append("see all topics and consumer groups")
     if BrokerRight.REPLAY in identity.broker:

@@ -14,7 +14,16 @@ from uncia.infra.local.seaweedfs_network import SeaweedFSNetwork
 from uncia.infra.local.service import Service, StackContext
 from uncia.infra.local.supervisor import Supervisor
 from uncia.infra.local.triton import Triton
-from uncia.infra.local.workers import Catalogue, Dashboard, Deliver, Mailroom, Reconcile, TritonKeeper, worker_services
+from uncia.infra.local.workers import (
+    Auditor,
+    Catalogue,
+    Dashboard,
+    Deliver,
+    Mailroom,
+    Reconcile,
+    TritonKeeper,
+    worker_services,
+)
 from uncia.settings import Settings
 
 SERVICES: tuple[type[Service], ...] = (
@@ -23,6 +32,7 @@ SERVICES: tuple[type[Service], ...] = (
     SeaweedFSNetwork,
     Triton,
     TritonKeeper,
+    Auditor,
     *worker_services(),
     Reconcile,
     Catalogue,

@@ -18,6 +18,7 @@ from uncia.identities import (
     gateway_identity,
     identity_named,
     replay_identity,
+    shadow_identity,
     uploader_identity,
 )
 from uncia.infra.local.credentials import Credential
@@ -32,6 +33,8 @@ _OBJECT_ACTIONS: dict[StoreAction, tuple[str, ...]] = {
 _USER = "${aws:username}"
 _GATEWAYS = "gateways"
 _UPLOADERS = "uploaders"
+
+_DERIVED = {Role.REPLAY: replay_identity("any"), Role.SHADOW: shadow_identity("any-v1")}
 
 _BUCKET_ACTIONS = ("s3:ListBucket", "s3:ListBucketVersions")
 
@@ -97,10 +100,10 @@ def s3_configuration(credentials: Mapping[str, Credential], bucket: str) -> str:
     policies = [
         {"name": _GATEWAYS, "content": json.dumps(gateways_policy(bucket))},
         {"name": _UPLOADERS, "content": json.dumps(uploaders_policy(bucket))},
-        # A running server reads no new policies, and keys of persons and replays are issued while it runs.
+        # A running server reads no new policies, and keys of persons, replays and shadows are issued while it runs.
         *(
             {"name": _policy_of_role(role), "content": json.dumps(policy_of(model, bucket))}
-            for role, model in {**PERSONS, Role.REPLAY: replay_identity("any")}.items()
+            for role, model in {**PERSONS, **_DERIVED}.items()
             if model.store
         ),
     ]
@@ -121,7 +124,7 @@ def s3_configuration(credentials: Mapping[str, Credential], bucket: str) -> str:
             entry["policyNames"] = [_GATEWAYS]
         elif identity.role is Role.UPLOADER:
             entry["policyNames"] = [_UPLOADERS]
-        elif identity.role in (*PERSONS, Role.REPLAY):
+        elif identity.role in (*PERSONS, *_DERIVED):
             entry["policyNames"] = [_policy_of_role(identity.role)]
         else:
             entry["policyNames"] = [name]

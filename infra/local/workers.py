@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import ClassVar
 
 from uncia.errors import StackError, how_to_install
-from uncia.identities import PART_IDENTITIES
+from uncia.identities import PART_IDENTITIES, Identity, Role
 from uncia.infra.local.service import NotReady, Service
 from uncia.settings import Settings
 from uncia.topology import WORKERS, Part
@@ -85,6 +85,32 @@ class TritonKeeper(Worker):
     def command(self) -> list[str]:
         """The watchdog's module. In containers, the orchestrator's liveness probe takes its place."""
         return [sys.executable, "-m", "uncia.infra.local.triton_watchdog"]
+
+
+class Auditor(Worker):
+    """Records in the audit log which keys are used and refused at Kafka. Ready when it follows the broker's file."""
+
+    name: ClassVar[str] = "auditor"
+    ready_detail: ClassVar[str] = "records the use of keys"
+    not_ready_detail: ClassVar[str] = "not started yet"
+
+    def check_installed(self) -> None:
+        """It needs nothing besides this package."""
+
+    def command(self) -> list[str]:
+        """The module of its process, which containers do not have."""
+        return [sys.executable, "-m", "uncia.infra.local.auditor"]
+
+    def environment(self) -> dict[str, str]:
+        """Its folder, and no keys."""
+        return {
+            **self.site.keys.environment(_NOBODY),
+            "UNCIA_STACK_DIR": str(self.site.layout.folder),
+            "UNCIA_READY_FILE": str(self.site.layout.ready_file(self.name)),
+        }
+
+
+_NOBODY = Identity("nobody", Role.PART, "Has no rights.")
 
 
 class Catalogue(Worker):

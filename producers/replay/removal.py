@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from uncia.errors import DependencyDown
+from uncia.identities import replay_identity
 from uncia.namespaces import replay_namespace
 from uncia.producers.replay.description import Replay, all_replays, find_replay
 from uncia.producers.replay.kafka_log import connect_to_log
@@ -30,7 +31,7 @@ def remove_replay(replay: Replay, live: Settings) -> RemovedReplay:
     ended = end_processes(replay.process_mark)
     with connect_to_log(live.model_copy(update={"namespace": replay_namespace(replay.name, live)})) as log:
         topics, groups = log.remove()
-    revoke_keys(replay.name, live)
+    revoke_keys(replay_identity(replay.name).name, live)
     model, left_loaded = None, ""
     try:
         model = _unload_model(find_replay(replay.name) or replay, live)

@@ -8,6 +8,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import UTC, datetime
 
 from uncia.errors import DependencyDown, SettingsError, UnciaError
+from uncia.identities import replay_identity
 from uncia.kafka.broker import create_topics, topic_ids
 from uncia.producers.replay.description import Replay, load_replay
 from uncia.producers.replay.feed import FeedProgress, feed, is_second_look_selected, is_selected, select_all
@@ -117,7 +118,10 @@ class _Run:
         create_topics(self._config)
         self._save_topic_ids()
         self._copy_context()
-        variables = {**self._replay.variables(self._live), **issue_keys(self._replay.name, self._live)}
+        variables = {
+            **self._replay.variables(self._live),
+            **issue_keys(replay_identity(self._replay.name).name, self._live),
+        }
         with (
             WorkerProcesses(self._replay.folder, variables, self._replay.process_mark) as workers,
             ThreadPoolExecutor(1, thread_name_prefix="feeder") as pool,

@@ -18,11 +18,14 @@ from kafka.structs import OffsetAndMetadata
 from uncia import child_processes
 from uncia.child_processes import Mark
 from uncia.errors import UnciaError
+from uncia.identities import shadow_identity
 from uncia.kafka.broker import create_topics, existing_topics
 from uncia.kafka.connection import connect_consumer, unavailable
+from uncia.namespaces import shadow_name
 from uncia.producers.replay.description import LOW_PRIORITY
 from uncia.producers.replay.kafka_log import connect_to_log
 from uncia.producers.replay.worker_processes import MARK_VARIABLE, WorkerProcesses, end_processes, running_processes
+from uncia.replay_keys import issue_keys, revoke_keys
 from uncia.serving.shadows import SHADOW_WORKER, shadow_settings
 from uncia.settings import Settings, stack_dir
 from uncia.storage.durable import write_durably
@@ -49,6 +52,7 @@ class Shadow:
     def __init__(self, model: str, version: str, live: Settings) -> None:
         self.name = f"{model}@{version}"
         self._live = live
+        self._identity = shadow_identity(shadow_name(model, version)).name
         self._settings = shadow_settings(model, version, live)
         self.folder = _shadows_folder() / self.name
 
@@ -106,6 +110,7 @@ class Shadow:
             "UNCIA_MODEL_VERSION": self._settings.model_version,
             "UNCIA_DETECTOR": self._settings.detector,
             "UNCIA_DETECTOR_VERSION": self._settings.detector_version,
+            **issue_keys(self._identity, self._live),
         }
         with WorkerProcesses(self.folder, variables, self.mark, (SHADOW_WORKER,)) as workers:
             while not stop.wait(_POLL_INTERVAL_S):
@@ -116,10 +121,11 @@ class Shadow:
         return end_processes(self.mark) if self._was_started() else 0
 
     def drop(self) -> None:
-        """Stop it, and remove its topics, its group and its folder. The live system is not touched."""
+        """Stop it, and remove its topics, its group, its key and its folder. The live system is not touched."""
         self.stop()
         with connect_to_log(self._settings) as log:
             log.remove()
+        revoke_keys(self._identity, self._live)
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def status(self) -> ShadowStatus:

@@ -21,8 +21,12 @@ from tests.stack.photographs import photograph
 from tests.stack.result_consumer import ResultConsumer
 from tests.stack.test_models import stubs
 from tests.waiting import SCALE
+from uncia.child_processes import Mark, find_marked
 from uncia.events import ImagePredicted
+from uncia.identities import shadow_identity
 from uncia.infra.local.stack import Stack
+from uncia.namespaces import shadow_name
+from uncia.producers.replay.worker_processes import MARK_VARIABLE
 from uncia.serving.model_card import ModelCard, read_installed_card
 from uncia.serving.triton_client import ModelControl
 from uncia.settings import Settings
@@ -250,6 +254,10 @@ def test_a_shadow_predicts_the_same_uploads_and_is_compared(
         LIMIT_S,
         "predictions by the shadow",
     )
+    own = shadow_identity(shadow_name(settings.model, installed.version)).name
+    mark = Mark(MARK_VARIABLE, (stack.folder / "shadows" / installed.name / "mark").read_text())
+    workers = [process for process in find_marked(mark) if "UNCIA_READY_FILE" in process.environment]
+    assert {worker.environment["UNCIA_KAFKA_USERNAME"] for worker in workers} == {own}, "not the operator's"
     live = f"{settings.model}@1"
     page = tmp_path / "page.html"
 
@@ -265,6 +273,7 @@ def test_a_shadow_predicts_the_same_uploads_and_is_compared(
     assert "data:image/jpeg" in page.read_text()
     models("shadow", "stop", installed.name, "--drop")
     assert json.loads(models("shadow", "status", "--json").stdout) == []
+    assert stack.require_keys().credentials[own].revoked
     sent: list[str] = list(stream.sent)  # type: ignore[attr-defined]
     images = [results.wait_for(lambda k=key: results.predictions(k), LIMIT_S, key)[0] for key in sent]  # type: ignore[misc]
     assert {image.prediction.version for image in images if image.prediction} == {"1"}

@@ -13,10 +13,19 @@ from uncia.identities import (
     gateway_identity,
     person_identity,
     replay_identity,
+    shadow_identity,
 )
-from uncia.namespaces import replay_namespace
+from uncia.namespaces import replay_namespace, shadow_name, shadow_namespace
 from uncia.settings import Settings
-from uncia.topics import BURST_RESOLVED, CAMERA_STATE, CHANGELOGS, DEPLOYMENT_CHANGED, STORAGE_CHANGED, TOPICS
+from uncia.topics import (
+    BURST_RESOLVED,
+    CAMERA_STATE,
+    CHANGELOGS,
+    DEPLOYMENT_CHANGED,
+    STORAGE_CHANGED,
+    TOPICS,
+    UPLOAD_TOPICS,
+)
 
 LIVE = Settings(_env_file=None)
 ALL = [*PART_IDENTITIES.values(), OPERATOR, person_identity(Role.SUBSCRIBER, "office")]
@@ -110,3 +119,14 @@ def test_the_workers_of_a_replay_use_its_topics_and_groups_and_no_others(namespa
         assert not any(topic.full_name(settings).startswith(prefix) for topic in TOPICS)
     replayed = live.model_copy(update={"namespace": replay_namespace("june", live)})
     assert all(topic.full_name(replayed).startswith(prefix) for topic in (*TOPICS, *CHANGELOGS))
+
+
+@pytest.mark.parametrize("namespace", ["", "north"])
+def test_the_worker_of_a_shadow_reads_live_uploads_and_uses_its_own_topics_and_groups_alone(namespace: str) -> None:
+    live = Settings(_env_file=None, namespace=namespace)
+    rules = rules_of(shadow_identity(shadow_name("species_classifier", "2")), live)
+    prefix = f"{shadow_namespace('species_classifier', '2', live)}."
+    others = {(rule.name, rule.operation) for rule in rules if not rule.prefixed}
+    assert others == {(topic.full_name(live), Operation.READ) for topic in UPLOAD_TOPICS}
+    assert {rule.name for rule in rules if rule.prefixed} == {prefix}
+    assert not shadow_namespace("species_classifier", "21", live).startswith(prefix)

@@ -20,9 +20,10 @@ from uncia.identities import (
     identity_named,
     person_identity,
     replay_identity,
+    shadow_identity,
     uploader_identity,
 )
-from uncia.topics import BURST_RESOLVED, DEPLOYMENT_CHANGED, REDACT_STATE
+from uncia.topics import BURST_RESOLVED, DEPLOYMENT_CHANGED, REDACT_STATE, UPLOAD_TOPICS
 from uncia.topology import PARTS, WORKERS, Kind, Part
 
 FIXED = (*PART_IDENTITIES.values(), OPERATOR, STORE_ADMIN)
@@ -260,6 +261,19 @@ def test_the_identity_of_a_replay_is_found_by_its_name() -> None:
         with pytest.raises(SettingsError):
             replay_identity(name)
         assert identity_named(f"replay-{name}") is None
+
+
+def test_the_identity_of_a_shadow_reads_uploads_and_no_positions() -> None:
+    identity = shadow_identity("species-classifier-v2")
+    assert identity_named(identity.name) == identity
+    assert identity.reads == frozenset(UPLOAD_TOPICS)
+    assert not identity.writes
+    assert not identity.permits_object(StoreAction.WRITE, "ridge/cam/1.jpg")
+    assert identity.triton == (TritonRight.INFERENCE,)
+    for name in ("", "Cats-v2", "cats", "cats-v", "a.b-v1"):
+        with pytest.raises(SettingsError):
+            shadow_identity(name)
+        assert identity_named(f"shadow-{name}") is None
 
 
 def test_a_key_for_the_public_tier_reads_that_topic_and_nothing_else() -> None:

@@ -12,6 +12,7 @@ from uncia.identities import (
     Identity,
     gateway_identity,
     replay_identity,
+    shadow_identity,
     uploader_identity,
 )
 
@@ -28,15 +29,15 @@ ROWS = {
 
 PERSON_NAMES = {f"{role.value}-NAME": identity for role, identity in PERSONS.items()}
 STATIONS = {"gateway-STATION": gateway_identity("STATION"), "uploader-STATION": uploader_identity("STATION")}
-REPLAYS = {"replay-NAME": replay_identity("name")}
+DERIVED = {"replay-NAME": replay_identity("name"), "shadow-MODEL-vN": shadow_identity("model-v1")}
 
 
 def test_the_page_lists_every_identity() -> None:
-    assert set(ROWS) == {*PART_IDENTITIES, OPERATOR.name, STORE_ADMIN.name, *STATIONS, *PERSON_NAMES, *REPLAYS}
+    assert set(ROWS) == {*PART_IDENTITIES, OPERATOR.name, STORE_ADMIN.name, *STATIONS, *PERSON_NAMES, *DERIVED}
 
 
 def test_its_rights_are_those_of_the_identities() -> None:
-    everybody: dict[str, Identity] = {**PART_IDENTITIES, **PERSON_NAMES, **STATIONS, **REPLAYS, OPERATOR.name: OPERATOR}
+    everybody: dict[str, Identity] = {**PART_IDENTITIES, **PERSON_NAMES, **STATIONS, **DERIVED, OPERATOR.name: OPERATOR}
     for name, identity in everybody.items():
         store, triton = ROWS[name]
         actions = {right.action for right in identity.store}

@@ -16,6 +16,8 @@ import pytest
 
 from uncia.access import TritonRight
 from uncia.identities import PART_IDENTITIES
+from uncia.infra.local.access_log import BROKER_LINES
+from uncia.infra.local.auditor import BROKER_LOG
 from uncia.infra.local.certificates import ensure_certificates
 from uncia.infra.local.credentials import ensure_keys
 from uncia.infra.local.kafka import Kafka, archive_options
@@ -25,7 +27,7 @@ from uncia.infra.local.seaweedfs import SeaweedFS
 from uncia.infra.local.service import Service, StackContext
 from uncia.infra.local.stack_identity import StackIdentity, ensure_identity, environment_of
 from uncia.infra.local.triton import _OWN_SHARED_MEMORY, Triton
-from uncia.infra.local.workers import Catalogue, Dashboard, Reconcile, TritonKeeper, Worker, worker_services
+from uncia.infra.local.workers import Auditor, Catalogue, Dashboard, Reconcile, TritonKeeper, Worker, worker_services
 from uncia.settings import Settings
 
 
@@ -227,6 +229,22 @@ def test_a_part_of_ours_starts_with_its_own_keys_alone(site: StackContext, servi
     )
     assert stat.S_IMODE(worker.script.stat().st_mode) == 0o600
     assert own.secret_key != site.keys.credentials["operator"].secret_key
+
+
+def test_the_auditor_has_no_key(site: StackContext) -> None:
+    auditor = Auditor(site)
+    auditor.write(site.layout.folder)
+    script = auditor.script.read_text(encoding="utf-8")
+    secrets = [credential.secret_key for credential in site.keys.credentials.values()]
+    assert not any(secret in script for secret in [*secrets, site.keys.internal.triton_inference])
+    assert auditor.environment()["UNCIA_KAFKA_USERNAME"] == ""
+
+
+def test_the_broker_reports_requests_to_the_auditor(site: StackContext) -> None:
+    logging = Kafka(site).files()["log4j2.properties"]
+    assert f"appender.access.fileName={site.layout.logs / BROKER_LOG}\n" in logging
+    # In a file of properties a backslash stands before the character that it means.
+    assert "regex=" + BROKER_LINES.replace("\\", "\\\\") + "\n" in logging
 
 
 def test_a_worker_removes_the_ready_file_of_its_last_run_before_it_starts(site: StackContext) -> None:

@@ -20,6 +20,7 @@ from uncia.identities import (
     gateway_identity,
     person_identity,
     replay_identity,
+    shadow_identity,
     uploader_identity,
 )
 from uncia.infra.local.credentials import ensure_keys
@@ -46,6 +47,7 @@ EVERYBODY = [
     uploader_identity("ridge"),
     *(person_identity(role, "anna") for role in PERSONS),
     replay_identity("june"),
+    shadow_identity("species-classifier-v2"),
 ]
 
 

@@ -1,0 +1,100 @@
+"""What the broker says about requests, as records for the audit log (`uncia.audit`).
+
+Records are rare: one an hour for each key, kind of request and address, so that neither a program that reads all day
+nor one that is refused all day fills the log.
+"""
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from uncia.audit import AuditLog, read_audit
+from uncia.identities import PERSONS
+from uncia.topics import DEPLOYMENT_CHANGED
+
+__all__ = ["BROKER_LINES", "Access", "HourlyRecords", "at_broker"]
+
+BROKER_LINES = (
+    rf"Principal = User:(?:{'|'.join(PERSONS)})(?:-[a-z0-9-]+)? is Allowed .*"
+    r"|Principal = User:[^ ]+ is Denied .*"
+    r"|\[.*Failed authentication with .*"
+)
+"""The messages that the broker writes for `at_broker`, as a regular expression without the parts' own requests.
+
+Most messages differ from it at their beginning: the broker compares each request with it.
+"""
+
+_AUTHORIZED = re.compile(
+    r"(?P<at>\S+) Principal = User:(?P<who>\S+) is (?P<result>Allowed|Denied) operation = (?P<operation>\S+) "
+    r"from host = (?P<address>\S+) on resource = (?P<kind>\w+):\w+:(?P<name>.*) for request = (?P<request>\w+) "
+)
+_SIGN_IN = re.compile(r"(?P<at>\S+) .*Failed authentication with [^/]*/(?P<address>[0-9a-fA-F.:]+) ")
+_READS = ("Fetch", "ShareFetch")
+
+_IDENTIFYING = ("action", "who", "what", "hour", "address")
+
+MAX_AN_HOUR = 500
+"""Records of one kind about one key, each with another address."""
+
+
+@dataclass(frozen=True)
+class Access:
+    """One kind of request in one hour."""
+
+    action: str
+    who: str
+    """Name of the key; empty where it is not known."""
+    what: str
+    hour: str
+    """`2026-11-30T14`, UTC."""
+    address: str = ""
+    details: Mapping[str, str] = field(default_factory=dict, compare=False)
+
+
+def at_broker(line: str) -> Iterator[Access]:
+    """What a line of the broker, `TIME MESSAGE`, says: keys of persons used, positions read, what was refused."""
+    if found := _AUTHORIZED.match(line):
+        who, address, hour = found["who"], found["address"], found["at"][:13]
+        if found["result"] == "Denied":
+            what = f"{found['operation']} {found['kind']}".lower()
+            yield Access("broker_refused", who, what, hour, address, {"name": found["name"]})
+            return
+        yield Access("key_used", who, "kafka", hour, address)
+        if found["operation"] == "READ" and found["request"] in _READS and _has_positions(found["name"]):
+            yield Access("positions_read", who, found["name"], hour, address)
+    elif found := _SIGN_IN.match(line):
+        yield Access("broker_sign_in_refused", "", "kafka", found["at"][:13], found["address"])
+
+
+def _has_positions(topic: str) -> bool:
+    """True for the topic of deployments, also of a replay and of another namespace."""
+    return topic == DEPLOYMENT_CHANGED.name or topic.endswith(f".{DEPLOYMENT_CHANGED.name}")
+
+
+class HourlyRecords:
+    """Writes each access into the audit log once, also when it is seen again after a restart. Not thread-safe."""
+
+    def __init__(self, path: Path) -> None:
+        self._log = AuditLog(path)
+        self._known: set[Access] = set()
+        for record in read_audit(path):
+            if "hour" in record:
+                action, who, what, hour, address = (str(record.get(name, "")) for name in _IDENTIFYING)
+                self._known.add(Access(action, who, what, hour, address))
+
+    def record(self, access: Access) -> None:
+        """Append it, unless it is known or the hour has had too many of its kind and key."""
+        if access in self._known:
+            return
+        self._known = {known for known in self._known if known.hour >= access.hour}
+        alike = sum((known.action, known.who) == (access.action, access.who) for known in self._known)
+        if alike >= MAX_AN_HOUR:
+            left_out = Access("records_left_out", access.who, access.action, access.hour)
+            if left_out not in self._known:
+                self._known.add(left_out)
+                self._log.record(left_out.action, left_out.who, left_out.what, hour=left_out.hour)
+            return
+        self._known.add(access)
+        address = {"address": access.address} if access.address else {}
+        self._log.record(access.action, access.who, access.what, hour=access.hour, **address, **access.details)

@@ -1,0 +1,82 @@
+"""Who used which key at Kafka, read positions and was refused is in the audit log of the stack."""
+
+import contextlib
+import uuid
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.stack.containers import ContainerStack
+from tests.stack.test_strangers_at_kafka import settings_of
+from tests.waiting import wait_until
+from uncia.audit import audit_file, read_audit
+from uncia.identities import Identity, Role, person_identity
+from uncia.infra.local.key_management import issue, revoke
+from uncia.infra.local.stack import Stack
+from uncia.kafka.connection import connect_consumer
+from uncia.settings import Settings
+from uncia.topics import BURST_RESOLVED, DEPLOYMENT_CHANGED, Topic
+
+LIMIT_S = 20
+Recorded = Callable[..., dict[str, Any]]
+
+
+@pytest.fixture
+def recorded(stack: Stack | ContainerStack) -> Recorded:
+    """Waits for the record with these fields."""
+    if not isinstance(stack, Stack):
+        pytest.skip("about the embedded stack alone")
+    folder: Path = stack.folder
+
+    def find(**fields: str) -> dict[str, Any]:
+        def found() -> dict[str, Any] | None:
+            records = (one for one in read_audit(audit_file(folder)) if fields.items() <= one.items())
+            return next(records, None)
+
+        record = wait_until(found, LIMIT_S, f"the record {fields}")
+        assert record is not None
+        return record
+
+    return find
+
+
+@pytest.fixture
+def person(stack: Stack, request: pytest.FixtureRequest) -> Iterator[Identity]:
+    """A new key for a person of the role that the test names."""
+    identity = person_identity(request.param, f"audit-{uuid.uuid4().hex[:8]}")
+    issue(stack, identity)
+    yield identity
+    revoke(stack, identity.name)
+
+
+def read(settings: Settings, topic: Topic) -> None:
+    """Ask the broker for messages of a topic."""
+    consumer = connect_consumer(settings, group_id=f"{settings.kafka_username}-audit", enable_auto_commit=False)
+    with contextlib.closing(consumer):
+        consumer.subscribe([topic.full_name(settings)])
+        for _ in range(3):
+            consumer.poll(timeout_ms=1000)
+
+
+@pytest.mark.parametrize("person", [Role.RANGER], indirect=True)
+def test_a_person_who_reads_the_topic_with_positions_is_recorded(
+    stack: Stack, person: Identity, recorded: Recorded
+) -> None:
+    settings = settings_of(stack, person)
+    read(settings, DEPLOYMENT_CHANGED)
+    recorded(action="positions_read", who=person.name, what=DEPLOYMENT_CHANGED.full_name(settings))
+    recorded(action="key_used", who=person.name, what="kafka")
+
+
+@pytest.mark.parametrize("person", [Role.SUBSCRIBER], indirect=True)
+def test_what_the_broker_refuses_is_recorded(stack: Stack, person: Identity, recorded: Recorded) -> None:
+    settings = settings_of(stack, person)
+    read(settings, BURST_RESOLVED)
+    with contextlib.suppress(Exception):
+        read(settings, DEPLOYMENT_CHANGED)
+    recorded(action="broker_refused", who=person.name)
+    recorded(action="key_used", who=person.name, what="kafka")
+    names = [(one["action"], one["who"]) for one in read_audit(audit_file(stack.folder))]
+    assert ("positions_read", person.name) not in names
