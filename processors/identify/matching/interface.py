@@ -1,41 +1,44 @@
 """What a matcher of individuals takes and returns.
 
-`Description` is computed once per crop and stored; `Reference` is a description whose individual is known; `Proposal` is
-the answer to a burst. `Matcher` and `ReferenceIndex` are protocols, so that each stage can be replaced.
+`Description` is computed once per crop and stored; `Reference` is a description whose individual is known; `Proposal`
+is the answer to a burst. `Matcher` and `ReferenceIndex` are protocols, so that each stage can be replaced.
 """
 
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from enum import StrEnum
 from typing import NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from uncia.errors import UnciaError
+from uncia.processors.identify.matching.description import (
+    NO_EMBEDDER,
+    ByteArray,
+    Description,
+    FloatArray,
+    ForeignEmbedder,
+    Quality,
+    Side,
+    UnreadableDescription,
+)
 
-FloatArray = NDArray[np.float32]
-ByteArray = NDArray[np.uint8]
-
-NO_EMBEDDER = "none"
-"""Name of the embedder of descriptions that have no embedding."""
-
-
-class ForeignEmbedder(UnciaError):
-    """Embeddings of two models cannot be compared: the index must be rebuilt with the embedder in use."""
-
-
-class UnreadableDescription(UnciaError):
-    """Stored bytes are no description of a version that this program reads."""
-
-
-class Side(StrEnum):
-    """The side of the animal that a crop shows. A right flank never resembles the left flank of the same animal."""
-
-    LEFT = "left"
-    RIGHT = "right"
-    UNKNOWN = "unknown"
+__all__ = [
+    "NO_EMBEDDER",
+    "Candidate",
+    "Description",
+    "ForeignEmbedder",
+    "Matcher",
+    "PointPair",
+    "Position",
+    "Proposal",
+    "Quality",
+    "Reference",
+    "ReferenceIndex",
+    "SamePicture",
+    "Side",
+    "UnreadableDescription",
+]
 
 
 class Position(NamedTuple):
@@ -43,68 +46,6 @@ class Position(NamedTuple):
 
     latitude: float
     longitude: float
-
-
-@dataclass(frozen=True)
-class Quality:
-    """What a crop offers to a matcher.
-
-    `sharpness` is the variance of the Laplacian of the size-normalised crop (grey in [0, 1], times 1000); `exposure` the
-    mean grey value and `contrast` its standard deviation, in [0, 1]; `width` and `height` are the crop's own, in pixels.
-    `reason` says in a sentence why the crop cannot be matched; None where it can.
-    """
-
-    sharpness: float
-    exposure: float
-    contrast: float
-    width: int
-    height: int
-    side: Side = Side.UNKNOWN
-    reason: str | None = None
-
-    @property
-    def usable(self) -> bool:
-        return self.reason is None
-
-
-@dataclass(frozen=True, eq=False)
-class Description:
-    """Everything that matching needs of a crop; the crop itself is not read again.
-
-    - `embedding`: shape (D,), unit length, or (0,) without an embedding;
-    - `keypoints`: shape (N, 4), in pixels of the crop: x, y, scale (sigma), orientation (radians);
-    - `descriptors`: shape (N, 128), RootSIFT times 512, clipped to 255;
-    - `fingerprint`: 32 bytes, a difference hash that finds the same picture again after another compression;
-    - `embedder`: name and version of the model behind `embedding`.
-
-    Arrays are read-only. Two descriptions are equal where their bytes are.
-    """
-
-    embedder: str
-    embedding: FloatArray
-    keypoints: FloatArray
-    descriptors: ByteArray
-    fingerprint: bytes
-    quality: Quality
-
-    def to_bytes(self) -> bytes:
-        """Serialise. The same description gives the same bytes on every machine."""
-        from uncia.processors.identify.matching.serialisation import encode_description
-
-        return encode_description(self)
-
-    @classmethod
-    def from_bytes(cls, data: bytes) -> "Description":
-        """Parse what `to_bytes` returned. Raises `UnreadableDescription` for anything else."""
-        from uncia.processors.identify.matching.serialisation import decode_description
-
-        return decode_description(data)
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, Description) and self.to_bytes() == other.to_bytes()
-
-    def __hash__(self) -> int:
-        return hash(self.fingerprint)
 
 
 @dataclass(frozen=True)
@@ -137,8 +78,8 @@ class PointPair(NamedTuple):
 class Candidate:
     """An individual that the burst may show.
 
-    `score` is in [0, 1]: the probability that it is this one if the proposal is calibrated. `matches` counts points that
-    agree in geometry between query `query_index` and the reference; `points` are these, best first.
+    `score` is in [0, 1]: the probability that it is this one if the proposal is calibrated. `matches` counts points
+    that agree in geometry between query `query_index` and the reference; `points` are these, best first.
     """
 
     individual_id: str
@@ -153,8 +94,8 @@ class Candidate:
 class Proposal:
     """Who a burst may show. The scores of the candidates and `new_score` sum to at most 1.
 
-    `new_score`: that it is none of the known individuals. `ruled_out`: individuals that were seen too far away at nearly
-    the same time. `same_picture`: references that are the same photograph as a query. `reason` says why nothing was
+    `new_score`: that it is none of the known individuals. `ruled_out`: individuals that were seen too far away at
+    nearly the same time. `same_picture`: references that are the same photograph as a query. `reason` says why nothing was
     compared; then there are no candidates, and `new_score` means nothing.
     """
 
@@ -186,8 +127,8 @@ class ReferenceIndex(Protocol):
         ...
 
     def add(self, reference: Reference) -> tuple[SamePicture, ...]:
-        """Add a reference, or replace the one with its id. Returns the references of other individuals that are the same
-        photograph. Raises `ForeignEmbedder`."""
+        """Add a reference, or replace the one with its id. Returns the references of other individuals that are the
+        same photograph. Raises `ForeignEmbedder`."""
         ...
 
     def add_all(self, references: Iterable[Reference]) -> tuple[SamePicture, ...]:
