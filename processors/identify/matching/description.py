@@ -127,7 +127,8 @@ class Description:
         version, length = _LENGTHS.unpack_from(data, len(_MAGIC))
         if version != _VERSION:
             raise UnreadableDescription(
-                f"The description has version {version}, and this program reads {_VERSION}: compute it again from the crop."
+                f"The description has version {version}, and this program reads {_VERSION}: "
+                "compute it again from the crop."
             )
         try:
             header = json.loads(data[body : body + length])

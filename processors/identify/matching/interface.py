@@ -95,8 +95,8 @@ class Proposal:
     """Who a burst may show. The scores of the candidates and `new_score` sum to at most 1.
 
     `new_score`: that it is none of the known individuals. `ruled_out`: individuals that were seen too far away at
-    nearly the same time. `same_picture`: references that are the same photograph as a query. `reason` says why nothing was
-    compared; then there are no candidates, and `new_score` means nothing.
+    nearly the same time. `same_picture`: references that are the same photograph as a query. `reason` says
+    why nothing was compared; then there are no candidates, and `new_score` means nothing.
     """
 
     candidates: tuple[Candidate, ...]
@@ -155,11 +155,15 @@ class ReferenceIndex(Protocol):
         """The ids of all individuals, sorted."""
         ...
 
+    def same_picture(self, description: Description) -> tuple[Reference, ...]:
+        """References that are the same photograph as this description, by id; empty for an unusable crop."""
+        ...
+
     def nearest(
-        self, embeddings: FloatArray, count: int, excluded: Collection[str] = ()
+        self, embeddings: FloatArray, count: int, *, excluded_encounters: Collection[str] = ()
     ) -> list[tuple[Reference, float]]:
         """The `count` references with the highest cosine similarity to any row of `embeddings` (Q, D), best first; ties
-        by id. `excluded` are individual ids."""
+        by id. References of `excluded_encounters` and of unusable crops are left out."""
         ...
 
 
