@@ -1,5 +1,8 @@
-"""RootSIFT key points of a normalised crop (Lowe 2004; Arandjelović and Zisserman, "Three things everyone should know to
-improve object retrieval", CVPR 2012)."""
+"""RootSIFT key points of a normalised crop.
+
+Lowe, "Distinctive image features from scale-invariant keypoints", 2004; Arandjelović and Zisserman, "Three things
+everyone should know to improve object retrieval", CVPR 2012.
+"""
 
 import numpy as np
 from skimage.feature import SIFT
@@ -19,7 +22,7 @@ _SMALLEST_SIGMA = 1.2
 
 
 def extract(crop: NormalisedCrop) -> tuple[FloatArray, ByteArray]:
-    """Key points (N, 4) in pixels of the crop, and RootSIFT descriptors (N, 128); both empty if the crop is unusable."""
+    """Key points (N, 4) in pixels of the crop, and RootSIFT descriptors (N, 128); both empty for an unusable crop."""
     if not crop.quality.usable:
         return _nothing()
     detector = SIFT(upsampling=1, c_dog=_CONTRAST)
@@ -42,7 +45,7 @@ def extract(crop: NormalisedCrop) -> tuple[FloatArray, ByteArray]:
 
 
 def root_sift(sift: ByteArray) -> ByteArray:
-    """Replace SIFT vectors (N, 128) by the square roots of their shares, so that the Euclidean distance is Hellinger's."""
+    """Replace SIFT vectors (N, 128) by the square roots of their shares: their distance is then Hellinger's."""
     values = sift.astype(np.float32)
     sums = np.maximum(values.sum(axis=1, keepdims=True), 1.0)
     quantised = np.rint(np.sqrt(values / sums) * QUANTISATION)
