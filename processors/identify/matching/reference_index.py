@@ -5,6 +5,7 @@ Time grows with the number of references, and memory bandwidth is its limit: doc
 """
 
 from collections.abc import Collection, Iterable
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +19,9 @@ SAME_PICTURE_BITS = 6
 _BLOCK = 8192
 _SMALLEST_ROOM = 64
 _BITS_OF_BYTE: ByteArray = np.array([bin(byte).count("1") for byte in range(256)], dtype=np.uint8)
+
+
+_Scalar = TypeVar("_Scalar", bound=np.generic)
 
 
 class InMemoryIndex:
@@ -173,8 +177,8 @@ class InMemoryIndex:
         self._usable[slot] = description.quality.usable
 
 
-def _enlarged(array: NDArray[np.generic], shape: tuple[int, int]) -> NDArray[np.generic]:
-    result = np.zeros(shape, dtype=array.dtype)
+def _enlarged(array: NDArray[_Scalar], shape: tuple[int, int]) -> NDArray[_Scalar]:
+    result: NDArray[_Scalar] = np.zeros(shape, dtype=array.dtype)
     result[: array.shape[0], : array.shape[1]] = array
     return result
 
