@@ -2,7 +2,7 @@
 
 import multiprocessing
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime
@@ -176,6 +176,3 @@ def _pool(workers: int) -> ProcessPoolExecutor:
 
 def _limit_threads() -> None:
     threadpool_limits(1)
-
-
-Progress = Callable[[str], None]
