@@ -14,8 +14,8 @@ _EARTH_RADIUS_KM = 6371.0
 class MovementBound:
     """Above `free_km` plus `max_speed_kmh` times the hours between two sightings, no animal covers the distance.
 
-    The defaults suit large cats: 15 km/h for hours is far above what collars record; 2 km is left free because the
-    clocks of two cameras differ by minutes.
+    The defaults are generous for large cats, which walk: 15 km/h; 2 km are left free because the clocks of two cameras
+    differ by minutes.
     """
 
     max_speed_kmh: float = 15.0

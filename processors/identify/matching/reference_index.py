@@ -14,7 +14,7 @@ from uncia.processors.identify.matching.description import Description, FloatArr
 from uncia.processors.identify.matching.interface import Reference, SamePicture
 
 SAME_PICTURE_BITS = 6
-"""Of 256. Another compression of a photograph changes a few bits; two frames of a burst differ in more than 20."""
+"""Of 256. Another compression of a photograph changes a few bits, of cells that are equally bright."""
 
 _BLOCK = 8192
 _SMALLEST_ROOM = 64
