@@ -1,0 +1,51 @@
+"""One-vs-many scores by local naive Bayes nearest neighbours, as HotSpotter ranks individuals.
+
+McCann and Lowe, "Local naive Bayes nearest neighbor for image classification", CVPR 2012; Crall et al., "HotSpotter -
+patterned species instance recognition", WACV 2013. Each query descriptor votes for the individuals of its nearest
+neighbours, each with its distance to the normaliser, the next individual's neighbour, minus its own: what all coats
+have in common is as near in the normaliser, and counts nothing.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from uncia.processors.identify.matching.description import FloatArray
+
+NEIGHBOURS = 4
+"""Individuals that a query descriptor may vote for; the next one is the normaliser."""
+
+
+def lnbnn_scores(
+    query: FloatArray,
+    weights: FloatArray,
+    references: FloatArray,
+    starts: Sequence[int],
+    individuals: Sequence[int],
+) -> NDArray[np.float64]:
+    """Score references for one query crop.
+
+    Args:
+        query: unit descriptors (Q, 128).
+        weights: (Q,), how much each counts.
+        references: unit descriptors (M, 128) of all references, one reference after the other, none empty.
+        starts: (R,), the row of `references` where each begins.
+        individuals: (R,), the individual of each as a number from 0 on.
+
+    Returns:
+        (R,), at least 0. A single individual has no normaliser and scores 0.
+    """
+    count = max(individuals, default=-1) + 1
+    if count < 2 or len(query) == 0:
+        return np.zeros(len(starts))
+    # Per reference the nearest descriptor, as a distance between unit vectors.
+    cosine = np.maximum.reduceat(query @ references.T, np.asarray(starts, dtype=np.intp), axis=1)
+    distance = np.sqrt(np.maximum(2 - 2 * cosine, 0))
+    order = np.argsort(np.asarray(individuals), kind="stable")
+    first_of = np.searchsorted(np.asarray(individuals)[order], np.arange(count))
+    of_individual = np.minimum.reduceat(distance[:, order], first_of, axis=1)
+    normaliser_rank = min(NEIGHBOURS, count - 1)
+    normaliser = np.partition(of_individual, normaliser_rank, axis=1)[:, normaliser_rank]
+    votes = np.maximum(normaliser[:, None] - distance, 0)
+    return np.asarray((votes * weights[:, None]).sum(axis=0), dtype=np.float64)
