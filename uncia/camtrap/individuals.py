@@ -281,9 +281,9 @@ class _Fold:
         return Sighting(
             burst_id,
             individual_id,
-            place and place.station,
-            place and place.camera,
-            place and place.captured_at,
+            place.station if place else None,
+            place.camera if place else None,
+            place.captured_at if place else None,
             tuple(self._crops[crop_id] for crop_id, _ in sorted(assigned, key=lambda one: one[0]) if crop_id),
             last.decision_id,
             last.reviewer,
