@@ -208,7 +208,9 @@ class CropPublisher:
         data = Manifest.of(burst, tuple(crops), complete=complete).to_bytes()
         for _ in range(_CONDITIONAL_WRITES):
             try:
-                return await self._put(manifest_key(burst.camera, burst.burst_id), data, "application/json", {}, replaces=etag)
+                return await self._put(
+                    manifest_key(burst.camera, burst.burst_id), data, "application/json", {}, replaces=etag
+                )
             except (ObjectChanged, ObjectMissing):
                 stored = await self._read_manifest(burst)
                 if stored.data == data or (stored.manifest is not None and stored.manifest.covers(burst)):

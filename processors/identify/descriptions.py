@@ -47,7 +47,11 @@ class DescriptionStore:
         key = description_key(camera, crop.crop_id)
         side = _side(crop.side)
         known = self._stored(key)
-        if known is not None and known.embedder == self._matcher.embedder and side in (known.quality.side, Side.UNKNOWN):
+        if (
+            known is not None
+            and known.embedder == self._matcher.embedder
+            and side in (known.quality.side, Side.UNKNOWN)
+        ):
             return known
         try:
             data = self._store.get(crop.bucket, crop.key, max_bytes=MAX_BYTES)

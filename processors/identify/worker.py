@@ -3,8 +3,8 @@
 The agent writes the state of each burst of a marked taxon and acknowledges. A timer matches what is due, one burst at a
 time, with the priority below all others: describing a crop takes about a second of a core, and no verdict waits for it.
 The timer also follows the registry: where people decided, or merged what was proposed, the sighting is published again.
-All of it depends on the state and on the registry of now only, so that after a kill at any point the timer finds what is
-still to be done.
+All of it depends on the state and on the registry of now only, so that after a kill at any point the timer finds what
+is still to be done.
 
 The crops of a burst are read from its manifest in the store: verdicts and crops are two topics, of which either may be
 ahead of the other. An event is sent and confirmed before its state is written; a crash in between sends it again, with

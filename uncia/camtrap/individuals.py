@@ -197,7 +197,7 @@ def decisions_that_count(decisions: Iterable[IndividualDecided]) -> list[Individ
     by_id: dict[str, IndividualDecided] = {}
     for each in decisions:
         known = by_id.get(each.decision_id)
-        # Ids are derived from the content. Of two contents under one id one is chosen that does not depend on the order.
+        # Ids are derived from the content. Of two contents under one id, the choice does not depend on the order.
         if known is None or known.to_bytes() < each.to_bytes():
             by_id[each.decision_id] = each
     undos = {each.decision_id: each.undoes for each in by_id.values() if each.decision is IndividualDecision.UNDO}

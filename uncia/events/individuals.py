@@ -132,7 +132,7 @@ class IndividualDecided(Event):
     """A person's decision about individuals. Key: the burst's id, or else the individual's.
 
     The registry is a fold of all decisions in the order of `decided_at`, then of `decision_id`: the order in which they
-    arrive, and repetitions, do not matter. A decision that an `undo` names does not count, unless that `undo` is undone.
+    arrive, and repetitions, do not matter. A decision that an `undo` names does not count, unless that one is undone.
     """
 
     topic: ClassVar[str] = "camera.individual.decided.v1"

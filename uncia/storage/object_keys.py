@@ -21,7 +21,9 @@ RESERVED_STATIONS = frozenset({"status"})
 """Names that no station can have: a key that may store a station's status reports could otherwise store photographs of
 the station `status`, and its gateway could store the reports of all others."""
 
-_DERIVED = re.compile(rf"(?:{CROPS_PREFIX}|{EXPLANATIONS_PREFIX}|{INDIVIDUALS_PREFIX})(?:.+/)?[a-z]{{3}}-[0-9a-f]{{24}}[^/]*", re.DOTALL)
+_DERIVED = re.compile(
+    rf"(?:{CROPS_PREFIX}|{EXPLANATIONS_PREFIX}|{INDIVIDUALS_PREFIX})(?:.+/)?[a-z]{{3}}-[0-9a-f]{{24}}[^/]*", re.DOTALL
+)
 
 
 def is_derived_key(key: str) -> bool:
