@@ -385,11 +385,7 @@ def _list_proposals(config: Settings, taxon: str | None, as_json: bool) -> None:
     state = read_registry(config).state()
     table = Table(*("burst", "camera", "time", "crops", "candidates", "new"))
     for each in waiting:
-        candidates = ", ".join(
-            f"{state.individuals[one.individual_id].label if one.individual_id in state.individuals else one.individual_id}"
-            f" {one.score:.2f}"
-            for one in each.candidates[:3]
-        )
+        candidates = ", ".join(f"{_label(state, one.individual_id)} {one.score:.2f}" for one in each.candidates[:3])
         new = "" if each.new_score is None else f"{each.new_score:.2f}"
         cells = (
             each.burst_id,
@@ -401,6 +397,11 @@ def _list_proposals(config: Settings, taxon: str | None, as_json: bool) -> None:
         )
         table.add_row(*map(Text, cells))
     plain_console().print(table)
+
+
+def _label(state: RegistryState, individual_id: str) -> str:
+    found = state.individuals.get(individual_id)
+    return found.label if found else individual_id
 
 
 def _table(individuals: Sequence[Individual]) -> Table:

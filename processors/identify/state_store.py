@@ -51,7 +51,7 @@ def to_bytes(entry: Entry) -> bytes:
 
 
 def from_bytes(burst_id: str, raw: bytes) -> Entry | None:
-    """Decode a state. Raises `StateTooNew`; None for one that cannot be decoded: the burst's next verdict begins anew."""
+    """Decode a state. Raises `StateTooNew`; None for one that cannot be decoded: the next verdict begins anew."""
     try:
         stored = _Stored.model_validate_json(unpack_state(_VERSION, raw, f"the sighting of burst {burst_id!r}"))
     except (zlib.error, ValidationError) as error:
