@@ -80,13 +80,9 @@ def _scene(conditions: Conditions) -> NDArray[np.floating]:
     """The camera's background: stones and grass that are the same in every frame."""
     rng = np.random.default_rng(conditions.background)
     wide = WIDTH + 240
-    relief = sum(
-        (
-            gaussian_filter(rng.normal(0, 1, (HEIGHT, wide)), sigma) * sigma * weight
-            for sigma, weight in ((1.2, 0.22), (4, 0.30), (14, 0.40))
-        ),
-        np.zeros((HEIGHT, wide)),
-    )
+    relief: NDArray[np.float64] = np.zeros((HEIGHT, wide))
+    for sigma, weight in ((1.2, 0.22), (4, 0.30), (14, 0.40)):
+        relief += gaussian_filter(rng.normal(0, 1, (HEIGHT, wide)), sigma) * sigma * weight
     for _ in range(70):
         column, foot, length = int(rng.integers(0, wide)), int(rng.integers(60, HEIGHT)), int(rng.integers(15, 70))
         lean, tone = rng.normal(0, 0.25), rng.normal(0, 0.5)

@@ -156,10 +156,12 @@ def _from_parts(header: dict[str, Any], arrays: memoryview) -> Description:
     keypoints = np.frombuffer(arrays, dtype="<f4", count=4 * points, offset=4 * dimensions).reshape(points, 4)
     descriptors = np.frombuffer(arrays, dtype=np.uint8, offset=4 * dimensions + 16 * points)
     fingerprint = bytes.fromhex(header["fingerprint"])
-    numbers = [float(header[name]) for name in ("sharpness", "exposure", "contrast")]
+    sharpness, exposure, contrast = (float(header[name]) for name in ("sharpness", "exposure", "contrast"))
     if len(fingerprint) != FINGERPRINT_BYTES:
         raise ValueError(f"a fingerprint of {len(fingerprint)} bytes")
-    if not (np.isfinite(embedding).all() and np.isfinite(keypoints).all() and all(map(math.isfinite, numbers))):
+    if not (
+        np.isfinite(embedding).all() and np.isfinite(keypoints).all() and math.isfinite(sharpness + exposure + contrast)
+    ):
         raise ValueError("NaN or infinite values")
     reason = header["reason"]
     return Description(
@@ -169,7 +171,9 @@ def _from_parts(header: dict[str, Any], arrays: memoryview) -> Description:
         descriptors=descriptors.reshape(points, DESCRIPTOR_LENGTH),
         fingerprint=fingerprint,
         quality=Quality(
-            *numbers,
+            sharpness,
+            exposure,
+            contrast,
             width=int(header["width"]),
             height=int(header["height"]),
             side=Side(header["side"]),

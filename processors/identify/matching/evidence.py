@@ -1,7 +1,7 @@
 """The evidence that the crops of a burst show an individual: embedding, LNBNN, geometry, side, time and distance."""
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 
 import numpy as np
@@ -30,7 +30,7 @@ class MatcherConfig:
     verified: int = 20
     references_each: int = 3
     max_queries: int = 3
-    movement: MovementBound = MovementBound()
+    movement: MovementBound = field(default_factory=MovementBound)
 
 
 @dataclass(frozen=True)

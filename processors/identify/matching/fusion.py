@@ -106,7 +106,12 @@ def feature_rows(collected: CollectedEvidence) -> NDArray[np.float64]:
 
 def fuse(collected: CollectedEvidence, weights: FusionWeights) -> tuple[NDArray[np.float64], float]:
     """The score of each individual, and that of "none of them"; together they are 1."""
-    logits = np.append(feature_rows(collected) @ np.array(weights.weights) + weights.bias, 0.0)
+    return fuse_rows(feature_rows(collected), weights)
+
+
+def fuse_rows(rows: NDArray[np.float64], weights: FusionWeights) -> tuple[NDArray[np.float64], float]:
+    """As `fuse`, of rows of `feature_rows`."""
+    logits = np.append(rows @ np.array(weights.weights) + weights.bias, 0.0)
     odds = np.exp(logits - logits.max())
     scores = odds / odds.sum()
     return scores[:-1], float(scores[-1])

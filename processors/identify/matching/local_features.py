@@ -49,7 +49,7 @@ def root_sift(sift: ByteArray) -> ByteArray:
     values = sift.astype(np.float32)
     sums = np.maximum(values.sum(axis=1, keepdims=True), 1.0)
     quantised = np.rint(np.sqrt(values / sums) * QUANTISATION)
-    return np.minimum(quantised, 255).astype(np.uint8)
+    return np.asarray(np.minimum(quantised, 255), dtype=np.uint8)
 
 
 def unit_descriptors(descriptors: ByteArray) -> FloatArray:

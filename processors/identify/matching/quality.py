@@ -40,14 +40,13 @@ def normalise(image: ByteArray, side: Side) -> NormalisedCrop:
         raise ValueError(f"A crop must have shape (H, W, 3) and type uint8, not {image.shape} of {image.dtype}.")
     height, width = image.shape[:2]
     if min(height, width) < SHORTEST_SIDE:
-        reason = f"The crop has {width} x {height} pixels; matching needs {SHORTEST_SIDE} on each side."
-        return _unusable(width, height, side, reason)
+        too_small = f"The crop has {width} x {height} pixels; matching needs {SHORTEST_SIDE} on each side."
+        return _unusable(width, height, side, too_small)
     luminance = Image.fromarray(image).convert("L")
     scale = min(LONG_SIDE / max(height, width), _MAX_ENLARGEMENT)
     size = (max(1, round(width * scale)), max(1, round(height * scale)))
     grey = np.asarray(luminance.resize(size, Image.Resampling.LANCZOS), dtype=np.float32) / 255
     exposure, contrast = float(grey.mean()), float(grey.std())
-    reason = _reason(exposure, contrast)
     low, high = np.percentile(grey, _PERCENTILES)
     stretched = np.clip((grey - low) / max(float(high - low), 1e-6), 0, 1).astype(np.float32)
     quality = Quality(
@@ -57,7 +56,7 @@ def normalise(image: ByteArray, side: Side) -> NormalisedCrop:
         width=width,
         height=height,
         side=side,
-        reason=reason,
+        reason=_reason(exposure, contrast),
     )
     return NormalisedCrop(stretched, scale, quality, fingerprint_of(luminance))
 

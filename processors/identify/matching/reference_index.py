@@ -5,11 +5,12 @@ Time grows with the number of references, and memory bandwidth is its limit: doc
 """
 
 from collections.abc import Collection, Iterable
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from uncia.processors.identify.matching.description import ByteArray, Description, FloatArray, ForeignEmbedder
+from uncia.processors.identify.matching.description import Description, FloatArray, ForeignEmbedder
 from uncia.processors.identify.matching.interface import Reference, SamePicture
 
 SAME_PICTURE_BITS = 6
@@ -17,7 +18,13 @@ SAME_PICTURE_BITS = 6
 
 _BLOCK = 8192
 _SMALLEST_ROOM = 64
-_BITS_OF_BYTE: ByteArray = np.array([bin(byte).count("1") for byte in range(256)], dtype=np.uint8)
+_PIECE_BYTES = 4
+"""A fingerprint has eight pieces: of two that differ in at most `SAME_PICTURE_BITS` < 8 bits, one piece is the same."""
+
+_Piece = tuple[int, bytes]
+
+_Key = TypeVar("_Key")
+_Scalar = TypeVar("_Scalar", bound=np.generic)
 
 
 class InMemoryIndex:
@@ -30,7 +37,7 @@ class InMemoryIndex:
         self._by_individual: dict[str, set[str]] = {}
         self._by_encounter: dict[str, set[str]] = {}
         self._embeddings: FloatArray = np.zeros((0, 0), dtype=np.float32)
-        self._fingerprints: ByteArray = np.zeros((0, 32), dtype=np.uint8)
+        self._by_piece: dict[_Piece, set[str]] = {}
         self._usable: NDArray[np.bool_] = np.zeros(0, dtype=np.bool_)
 
     @property
@@ -69,6 +76,8 @@ class InMemoryIndex:
             self._slots[last.reference_id] = slot
         _discard(self._by_individual, removed.individual_id, reference_id)
         _discard(self._by_encounter, removed.encounter_id, reference_id)
+        for piece in _pieces(removed.description):
+            _discard(self._by_piece, piece, reference_id)
         return True
 
     def remove_individual(self, individual_id: str) -> int:
@@ -88,13 +97,16 @@ class InMemoryIndex:
         return tuple(sorted(self._by_individual))
 
     def same_picture(self, description: Description) -> tuple[Reference, ...]:
-        if not description.quality.usable or not self._references:
+        if not description.quality.usable:
             return ()
-        used = len(self._references)
-        wanted = np.frombuffer(description.fingerprint, dtype=np.uint8)
-        bits = _BITS_OF_BYTE[self._fingerprints[:used] ^ wanted].sum(axis=1)
-        same = [self._references[slot] for slot in np.flatnonzero((bits <= SAME_PICTURE_BITS) & self._usable[:used])]
-        return tuple(sorted(same, key=lambda reference: reference.reference_id))
+        wanted = int.from_bytes(description.fingerprint)
+        alike = {one for piece in _pieces(description) for one in self._by_piece.get(piece, ())}
+        found = (self._references[self._slots[reference_id]] for reference_id in sorted(alike))
+        return tuple(
+            reference
+            for reference in found
+            if (int.from_bytes(reference.description.fingerprint) ^ wanted).bit_count() <= SAME_PICTURE_BITS
+        )
 
     def nearest(
         self, embeddings: FloatArray, count: int, *, excluded_encounters: Collection[str] = ()
@@ -152,6 +164,8 @@ class InMemoryIndex:
         self._slots[reference.reference_id] = slot
         self._by_individual.setdefault(reference.individual_id, set()).add(reference.reference_id)
         self._by_encounter.setdefault(reference.encounter_id, set()).add(reference.reference_id)
+        for piece in _pieces(reference.description):
+            self._by_piece.setdefault(piece, set()).add(reference.reference_id)
         self._write(slot, reference)
 
     def _make_room(self, needed: int, dimensions: int) -> None:
@@ -160,7 +174,6 @@ class InMemoryIndex:
             return
         larger = max(needed, room if needed <= room else 2 * room, _SMALLEST_ROOM)
         self._embeddings = _enlarged(self._embeddings, (larger, width))
-        self._fingerprints = _enlarged(self._fingerprints, (larger, 32))
         usable = np.zeros(larger, dtype=np.bool_)
         usable[: len(self._usable)] = self._usable
         self._usable = usable
@@ -169,17 +182,24 @@ class InMemoryIndex:
         description = reference.description
         self._embeddings[slot] = 0
         self._embeddings[slot, : description.embedding.shape[0]] = description.embedding
-        self._fingerprints[slot] = np.frombuffer(description.fingerprint, dtype=np.uint8)
         self._usable[slot] = description.quality.usable
 
 
-def _enlarged(array: NDArray[np.generic], shape: tuple[int, int]) -> NDArray[np.generic]:
-    result = np.zeros(shape, dtype=array.dtype)
+def _enlarged(array: NDArray[_Scalar], shape: tuple[int, int]) -> NDArray[_Scalar]:
+    result: NDArray[_Scalar] = np.zeros(shape, dtype=array.dtype)
     result[: array.shape[0], : array.shape[1]] = array
     return result
 
 
-def _discard(groups: dict[str, set[str]], key: str, reference_id: str) -> None:
+def _pieces(description: Description) -> list[_Piece]:
+    """What finds a description by its fingerprint; nothing finds an unusable one."""
+    if not description.quality.usable:
+        return []
+    fingerprint = description.fingerprint
+    return [(start, fingerprint[start : start + _PIECE_BYTES]) for start in range(0, len(fingerprint), _PIECE_BYTES)]
+
+
+def _discard(groups: dict[_Key, set[str]], key: _Key, reference_id: str) -> None:
     groups[key].discard(reference_id)
     if not groups[key]:
         del groups[key]

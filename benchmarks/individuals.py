@@ -1,0 +1,179 @@
+"""`python -m benchmarks.individuals`: how well individuals are recognised, on synthetic coats.
+
+`--fit` fits the weights of the fusion on one population and writes them into the program; the report is always about
+another population. `--photographs` adds sequences of genuine photographs, each taken for one individual.
+"""
+
+import csv
+import json
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated
+
+import numpy as np
+import typer
+from numpy.typing import NDArray
+from PIL import Image
+
+from benchmarks.identification_metrics import FIGURES, Interval, Ranking, measure, rank_of
+from benchmarks.individual_trials import EMBEDDER, Burst, Trial, describe_crops, run_trials, synthetic_bursts
+from benchmarks.machine import cores, describe
+from benchmarks.markdown_section import replace_section, table
+from uncia.processors.identify.matching.description import Description, Quality
+from uncia.processors.identify.matching.fused_matcher import FusedMatcher
+from uncia.processors.identify.matching.fusion import SHIPPED_WEIGHTS, FusionWeights, fuse_rows, shipped_weights
+from uncia.processors.identify.matching.fusion_fitting import FusionSample, fit_fusion
+from uncia.processors.identify.matching.interface import Reference, Side
+
+DOCS = Path("docs/benchmarks.md")
+BEGIN = "<!-- individuals: written by `python -m benchmarks.individuals --docs` -->"
+END = "<!-- end of individuals -->"
+
+STAGES = ("embedding", "LNBNN", "geometry", "fused")
+FIT_SEED, REPORT_SEED = 1, 2
+_DIMENSIONS = 1280
+_TIMED_QUERIES = 5
+_CROP_MARGIN = 0.05
+
+
+def main(
+    individuals: Annotated[int, typer.Option(min=3, help="Individuals of the population that is reported.")] = 20,
+    fitted: Annotated[int, typer.Option(min=3, help="Individuals of the population that weights are fitted on.")] = 20,
+    frames: Annotated[int, typer.Option(min=1, help="Frames of an encounter.")] = 2,
+    workers: Annotated[int, typer.Option(min=1, help="Processes.", show_default="number of cores")] = cores(),
+    fit: Annotated[bool, typer.Option("--fit", help="Fit the weights of the fusion and write them.")] = False,
+    docs: Annotated[bool, typer.Option("--docs", help="Also write the table of docs/benchmarks.md.")] = False,
+    sizes: Annotated[
+        str, typer.Option(help="Numbers of references for the time of a shortlist.")
+    ] = "1000,10000,100000",
+    photographs: Annotated[
+        Path | None, typer.Option(help="Folder with a manifest.csv that has `sequence_id` and `boxes_xywh`.")
+    ] = None,
+) -> None:
+    """Measure, and print the figures as JSON."""
+    weights = _fit(fitted, frames, workers) if fit else shipped_weights()
+    trials = run_trials(synthetic_bursts(individuals, REPORT_SEED, frames, workers), workers)
+    figures = stage_figures(trials, weights)
+    results: dict[str, object] = {"fitted_on": weights.fitted_on, "trials": len(trials), "synthetic": _plain(figures)}
+    sections = [_table(figures, f"{individuals} synthetic individuals, {len(trials)} trials")]
+    if photographs is not None:
+        first, last = sequence_bursts(photographs)
+        of_sequences = stage_figures(run_trials(first, workers, queries=last), weights)
+        results["sequences"] = _plain(of_sequences)
+        sections.append(_table(of_sequences, f"{len(first)} sequences, first and last frame of one burst"))
+    times = {size: shortlist_ms(int(size)) for size in sizes.split(",")}
+    results["shortlist_ms"] = times
+    rows = [[size, f"{milliseconds:.1f}"] for size, milliseconds in times.items()]
+    sections.append(table(["references", "ms for the shortlist of a burst of 3 crops"], rows))
+    print(json.dumps({**results, **describe()}, indent=2))
+    if docs:
+        DOCS.write_text(replace_section(DOCS, BEGIN, END, "\n\n".join(sections)), encoding="utf-8")
+
+
+def _fit(individuals: int, frames: int, workers: int) -> FusionWeights:
+    trials = run_trials(synthetic_bursts(individuals, FIT_SEED, frames, workers), workers)
+    samples = fusion_samples(trials)
+    fitted_on = (
+        f"{len(samples)} trials of {individuals} synthetic individuals (seed {FIT_SEED}): benchmarks/individuals.py"
+    )
+    weights = fit_fusion(samples, fitted_on, genuine=False)
+    SHIPPED_WEIGHTS.write_text(weights.to_json(), encoding="utf-8")
+    return weights
+
+
+def fusion_samples(trials: Sequence[Trial]) -> list[FusionSample]:
+    """What weights are fitted on: without the trials whose known individual the shortlist missed, which no weight can
+    mend."""
+    return [FusionSample(trial.rows, trial.truth) for trial in trials if trial.truth is not None or not trial.known]
+
+
+def stage_figures(trials: Sequence[Trial], weights: FusionWeights) -> dict[str, dict[str, Interval]]:
+    """The figures of each stage alone, and of the fusion."""
+    return {stage: measure([_ranking(trial, stage, weights) for trial in trials]) for stage in STAGES}
+
+
+def _ranking(trial: Trial, stage: str, weights: FusionWeights) -> Ranking:
+    scores: NDArray[np.float64] = fuse_rows(trial.rows, weights)[0] if stage == "fused" else trial.columns[stage]
+    return Ranking(trial.individual_id, trial.known, rank_of(scores, trial.truth), float(scores.max(initial=0.0)))
+
+
+def _table(figures: dict[str, dict[str, Interval]], title: str) -> str:
+    rows = [
+        [stage, *(f"{one.value:.3f} ({one.low:.2f} to {one.high:.2f})" for one in measured.values())]
+        for stage, measured in figures.items()
+    ]
+    return table([title, *FIGURES], rows)
+
+
+def _plain(figures: dict[str, dict[str, Interval]]) -> dict[str, dict[str, list[float]]]:
+    return {
+        stage: {name: [round(one.value, 3), round(one.low, 3), round(one.high, 3)] for name, one in measured.items()}
+        for stage, measured in figures.items()
+    }
+
+
+def sequence_bursts(folder: Path) -> tuple[list[Burst], list[Burst]]:
+    """The first and the last frame with a box of each sequence, each as an encounter of one individual."""
+    sequences: dict[str, list[tuple[int, Path, list[float]]]] = {}
+    with (folder / "manifest.csv").open(encoding="utf-8", newline="") as file:
+        for row in csv.DictReader(file):
+            boxes = json.loads(row["boxes_xywh"] or "[]")
+            if len(boxes) == 1:
+                found = (int(row["frame"] or 0), folder / row["file"], boxes[0])
+                sequences.setdefault(row["sequence_id"], []).append(found)
+    pairs = [(name, sorted(found)) for name, found in sorted(sequences.items()) if len(found) > 1]
+    first = [_photographed(name, "first", *found[0][1:]) for name, found in pairs]
+    return first, [_photographed(name, "last", *found[-1][1:]) for name, found in pairs]
+
+
+def _photographed(name: str, end: str, path: Path, box: Sequence[float]) -> Burst:
+    with Image.open(path) as image:
+        width, height = image.size
+        left, top, across, down = box
+        edges = (left - _CROP_MARGIN * across, top - _CROP_MARGIN * down, left + across, top + down)
+        crop = image.convert("RGB").crop(
+            (
+                max(0, round(edges[0] * width)),
+                max(0, round(edges[1] * height)),
+                min(width, round((edges[2] + _CROP_MARGIN * across) * width)),
+                min(height, round((edges[3] + _CROP_MARGIN * down) * height)),
+            )
+        )
+    return Burst(f"{name}-{end}", name, name, None, None, describe_crops([crop], Side.UNKNOWN))
+
+
+def shortlist_ms(references: int) -> float:
+    """Median milliseconds of the shortlist for three crops among this many references, as long as those of the
+    embedder."""
+    rng = np.random.default_rng(references)
+    index = FusedMatcher(EMBEDDER).new_index()
+    index.add_all(
+        Reference(f"r{number:06d}", f"i{number:06d}", f"e{number:06d}", "ridge", None, None, _bare(rng))
+        for number in range(references)
+    )
+    queries = rng.normal(size=(3, _DIMENSIONS)).astype(np.float32)
+    queries /= np.linalg.norm(queries, axis=1, keepdims=True)
+    times = []
+    for _ in range(_TIMED_QUERIES):
+        start = time.process_time()
+        index.nearest(queries, 300)
+        times.append(time.process_time() - start)
+    return float(np.median(times)) * 1000
+
+
+def _bare(rng: np.random.Generator) -> Description:
+    """A description with an embedding and no points."""
+    vector = rng.normal(size=_DIMENSIONS).astype(np.float32)
+    return Description(
+        EMBEDDER,
+        vector / np.linalg.norm(vector),
+        np.zeros((0, 4), np.float32),
+        np.zeros((0, 128), np.uint8),
+        rng.bytes(32),
+        Quality(1.0, 0.4, 0.2, width=300, height=200),
+    )
+
+
+if __name__ == "__main__":
+    typer.run(main)
