@@ -69,7 +69,7 @@ class IndividualCrop(WireModel):
 
     crop_id: Name
     bucket: Name
-    key: Name = Field(description="object key of the JPEG, below `crops/` or, of an import, `individuals/`")
+    key: Name = Field(description="object key of the JPEG, below `crops/`")
     side: AnimalSide = AnimalSide.UNKNOWN
 
 

@@ -13,7 +13,7 @@ _UNPRINTABLE = {"Cc", "Cs"}
 CROPS_PREFIX = "crops/"
 EXPLANATIONS_PREFIX = "explanations/"
 INDIVIDUALS_PREFIX = "individuals/"
-"""Descriptions of crops for the matching of individuals, and reference pictures of imports."""
+"""Descriptions of crops for the matching of individuals."""
 STATUS_PREFIX = "status/"
 """Status reports of cameras, below `status/<station>/`. No station is called so (`RESERVED_STATIONS`)."""
 

@@ -118,7 +118,7 @@ def test_a_part_without_access_to_the_store_does_not_wait_for_it() -> None:
         assert bool(part.store) == ("seaweedfs" in part.needs)
 
 
-def test_only_crops_and_explain_delete_objects_and_only_their_own() -> None:
+def test_only_workers_that_derive_objects_delete_any_and_only_their_own() -> None:
     deleting = {
         identity.name: [right.prefix for right in identity.store if right.action is StoreAction.DELETE]
         for identity in FIXED
@@ -126,6 +126,7 @@ def test_only_crops_and_explain_delete_objects_and_only_their_own() -> None:
     assert {name: prefixes for name, prefixes in deleting.items() if prefixes} == {
         "crops": ["crops/"],
         "explain": ["explanations/"],
+        "identify": ["individuals/"],
     }
 
 
