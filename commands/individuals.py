@@ -13,7 +13,9 @@ from rich.text import Text
 
 from uncia import ids
 from uncia.camtrap.capture_tables import CaptureFormat
+from uncia.camtrap.individual_tables import IndividualTable, as_decisions, sightings_of
 from uncia.camtrap.individuals import Individual, Registry, RegistryState
+from uncia.camtrap.table_reader import open_table
 from uncia.errors import DependencyDown, PermanentError, UnciaError
 from uncia.events import (
     AnimalSide,
@@ -29,8 +31,8 @@ from uncia.terminal import echo, echo_json, plain_console
 from uncia.topics import INDIVIDUAL_DECIDED, INDIVIDUAL_SIGHTED
 
 app = typer.Typer(
-    help="List individuals, decide who a burst shows, merge, split and rename individuals, and export capture "
-    "histories (docs/individuals.md).",
+    help="List individuals, decide who a burst shows, merge, split, rename and import individuals, and export "
+    "capture histories (docs/individuals.md).",
     no_args_is_help=True,
 )
 
@@ -287,6 +289,36 @@ def export(
         echo(f"left out: {left_out} sightings outside the survey, or of a station without a deployment")
 
 
+@app.command("import")
+def import_(
+    file: Path = typer.Argument(help="Path of the table: CSV with a heading."),
+    kind: IndividualTable = typer.Option(
+        ..., "--format", help="wildbook: its bulk import and export; camtrap-dp: observations.csv with individualID."
+    ),
+    as_json: bool = _JSON,
+) -> None:
+    """Import sightings of named individuals as decisions. A second import of the same table changes nothing."""
+    from uncia.producers.deployments.topic import known_deployments
+
+    config = settings()
+    try:
+        with open_table(file) as table:
+            found, without = sightings_of(kind, table.header, table)
+    except UnciaError as error:
+        raise UnciaError(f"{file}: {error}") from error
+    cameras = {each.deployment_id: each.camera for each in known_deployments(config).values()}
+    decisions = as_decisions(kind, found, _account(), cameras)
+    state = read_registry(config).state()
+    for each in decisions:
+        _check_free(state, each.code, None, each.individual_id)
+    send(config, *decisions)
+    individuals = len({each.individual_id for each in decisions})
+    if as_json:
+        echo_json({"individuals": individuals, "sightings": len(decisions), "without_individual": without})
+        return
+    echo(f"{file}: {len(decisions)} sightings of {individuals} individuals; {without} rows name none")
+
+
 def read_registry(config: Settings) -> Registry:
     """All decisions of the topic. Those that cannot be read are skipped: a newer version may have written them."""
     registry = Registry()
@@ -315,16 +347,22 @@ def read_sightings(config: Settings) -> dict[str, IndividualSighted]:
     return found
 
 
-def build_decision(decision: IndividualDecision, at: datetime | None = None, **fields: Any) -> IndividualDecided:
-    """A decision of the person who runs the command; `at`: the time of an imported one."""
-    at = at or datetime.now(UTC)
+def build_decision(decision: IndividualDecision, **fields: Any) -> IndividualDecided:
+    """A decision of the person who runs the command, made now."""
+    at = datetime.now(UTC)
     made = IndividualDecided(decision_id="", decision=decision, reviewer=_account(), decided_at=at, **fields)
     content = made.model_dump_json(exclude={"decision_id", "comment"}, exclude_none=True)
     return made.model_copy(update={"decision_id": ids.individual_decision_id(_account(), at, decision.value, content)})
 
 
-def publish(config: Settings, *decisions: IndividualDecided) -> None:
-    """Send decisions, and print the ids by which they can be undone. Raises `DependencyDown`."""
+def publish(config: Settings, decision: IndividualDecided) -> None:
+    """Send a decision, and print the id by which it can be undone. Raises `DependencyDown`."""
+    send(config, decision)
+    echo(f"decided: {decision.decision_id} (`uncia individuals undo {decision.decision_id}` takes it back)")
+
+
+def send(config: Settings, *decisions: IndividualDecided) -> None:
+    """Send decisions. Raises `DependencyDown`."""
     messages = [(each.partition_key, each.message_key, each.to_bytes()) for each in decisions]
     try:
         send_to_cameras(config, INDIVIDUAL_DECIDED, messages)
@@ -332,8 +370,6 @@ def publish(config: Settings, *decisions: IndividualDecided) -> None:
         raise DependencyDown(
             f"Kafka at {config.kafka} did not confirm ({type(error).__name__}): run the command again"
         ) from error
-    if len(decisions) == 1:
-        echo(f"decided: {decisions[0].decision_id} (`uncia individuals undo {decisions[0].decision_id}` takes it back)")
 
 
 def _account() -> str:

@@ -467,7 +467,7 @@ PARTS: tuple[Part, ...] = (
     Part(
         "individuals",
         Kind.COMMAND,
-        "Lists individuals, decides, merges, splits and renames them, and exports capture histories.",
+        "Lists individuals, decides, merges, splits, renames and imports them, and exports capture histories.",
         follows=(INDIVIDUAL_DECIDED, INDIVIDUAL_SIGHTED, DEPLOYMENT_CHANGED),
         writes=(INDIVIDUAL_DECIDED,),
     ),

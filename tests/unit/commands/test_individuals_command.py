@@ -153,6 +153,22 @@ def test_individuals_and_what_waits_are_listed(log: Log) -> None:
     assert FIRST.burst_id in run("show", "F07")
 
 
+def test_a_table_of_another_program_becomes_decisions(
+    log: Log, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("uncia.producers.deployments.topic.known_deployments", lambda _: {})
+    file = tmp_path / "observations.csv"
+    file.write_text(
+        f"individualID,eventID,eventStart,scientificName\nF07,{FIRST.burst_id},2026-05-02T10:00:00,{TAXON}\n",
+        encoding="utf-8",
+    )
+    for _ in range(2):
+        assert "1 sightings of 1 individuals" in run("import", str(file), "--format", "camtrap-dp")
+    assert [each.burst_id for each in log.state.find("F07").sightings] == [FIRST.burst_id]
+    with pytest.raises(UnciaError, match=r"observations\.csv: the table has no columns"):
+        run("import", str(file), "--format", "wildbook")
+
+
 def deployment(level: Sensitivity) -> DeploymentChanged:
     return DeploymentChanged(
         deployment_id="dep-1",
