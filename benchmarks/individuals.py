@@ -66,7 +66,7 @@ def main(
     results["shortlist_ms"] = times
     rows = [[size, f"{milliseconds:.1f}"] for size, milliseconds in times.items()]
     sections.append(table(["references", "ms for the shortlist of a burst of 3 crops"], rows))
-    print(json.dumps({**results, **describe()}, indent=2))
+    typer.echo(json.dumps({**results, **describe()}, indent=1))
     if docs:
         DOCS.write_text(replace_section(DOCS, BEGIN, END, "\n\n".join(sections)), encoding="utf-8")
 

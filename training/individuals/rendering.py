@@ -85,11 +85,11 @@ def _scene(conditions: Conditions) -> NDArray[np.floating]:
         relief += gaussian_filter(rng.normal(0, 1, (HEIGHT, wide)), sigma) * sigma * weight
     for _ in range(70):
         column, foot, length = int(rng.integers(0, wide)), int(rng.integers(60, HEIGHT)), int(rng.integers(15, 70))
-        lean, tone = rng.normal(0, 0.25), rng.normal(0, 0.5)
+        lean, shade = rng.normal(0, 0.25), rng.normal(0, 0.5)
         for step in range(length):
             at = int(column + lean * step)
             if 0 <= at < wide and foot - step >= 0:
-                relief[foot - step, at : at + 2] += tone
+                relief[foot - step, at : at + 2] += shade
     start = conditions.shift % 240
     relief = relief[:, start : start + WIDTH]
     tone = 0.36 + 0.20 * relief

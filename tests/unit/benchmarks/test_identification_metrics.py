@@ -21,9 +21,10 @@ def test_figures_of_known_and_new_animals() -> None:
         ranking("c", None, 0.3),
         ranking("a", None, 0.2, known=False),
         ranking("b", None, 0.35, known=False),
+        ranking("c", None, 0.1, known=False),
     ]
     figures = {name: interval.value for name, interval in measure(rankings).items()}
-    assert figures == pytest.approx({"rank-1": 1 / 3, "rank-5": 2 / 3, "mAP": 1.25 / 3, "new AUC": 5 / 6})
+    assert figures == pytest.approx({"rank-1": 1 / 3, "rank-5": 2 / 3, "mAP": 1.25 / 3, "new AUC": 8 / 9})
 
 
 def test_intervals_enclose_the_figure() -> None:

@@ -23,7 +23,7 @@ def test_the_same_seed_gives_the_same_frames(population: Population, burst: list
     again = populate(2, seed=7)
     assert again.encounters == population.encounters
     frames = render_encounter(again.encounters[0], again.individuals[0], 2)
-    assert all(np.array_equal(first, second) for first, second in zip(burst, frames, strict=True))
+    assert all(first.tobytes() == second.tobytes() for first, second in zip(burst, frames, strict=True))
 
 
 def test_no_two_flanks_are_alike(population: Population) -> None:

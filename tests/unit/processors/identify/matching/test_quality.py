@@ -1,5 +1,8 @@
+from typing import Any
+
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter
 
 from tests.unit.processors.identify.matching.crops import coat
@@ -20,7 +23,7 @@ from uncia.processors.identify.matching.quality import normalise
     ],
     ids=["black", "white", "flat", "2x2", "empty", "narrow"],
 )
-def test_a_crop_without_content_has_no_points_and_a_reason(image: np.ndarray, reason: str) -> None:
+def test_a_crop_without_content_has_no_points_and_a_reason(image: NDArray[np.uint8], reason: str) -> None:
     description = FusedMatcher("m@1").describe(image, np.ones(4))
     assert description.keypoints.shape == (0, 4)
     assert description.descriptors.shape == (0, 128)
@@ -44,6 +47,6 @@ def test_the_quality_states_the_crops_own_size_and_side() -> None:
 
 
 @pytest.mark.parametrize("image", [np.zeros((50, 50), np.uint8), np.zeros((50, 50, 3), np.float32)])
-def test_an_array_that_is_no_rgb_image_is_refused(image: np.ndarray) -> None:
+def test_an_array_that_is_no_rgb_image_is_refused(image: NDArray[Any]) -> None:
     with pytest.raises(ValueError, match="must have shape"):
         normalise(image, Side.UNKNOWN)
