@@ -3,8 +3,8 @@
 - `wildbook`: the columns of its bulk import and export (`Encounter.individualID`, `Encounter.year`, ...);
 - `camtrap-dp`: `observations.csv` with an `individualID`.
 
-An imported decision is dated to the sighting itself: a second import of the same table gives the same decisions, and what
-people decide afterwards counts more. It names no crops: the pictures stay where they are.
+An imported decision is dated to the sighting itself: a second import of the same table gives the same decisions, and
+what people decide afterwards counts more. It names no crops: the pictures stay where they are.
 """
 
 from collections.abc import Iterable, Mapping
