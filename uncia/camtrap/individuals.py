@@ -339,7 +339,7 @@ class _Fold:
         if not decision.crops:
             assigned[_WHOLE_BURST] = _Assignment(whom, decision)
         self._latest[decision.burst_id] = decision
-        if decision.camera is not None:
+        if decision.camera or decision.station or decision.captured_at:
             self._place[decision.burst_id] = decision
 
     def _join(self, decision: IndividualDecided) -> None:
