@@ -85,6 +85,16 @@ def handling_id(key: str, account: str, at: datetime, action: str) -> str:
     return f"hdl-{digest(key, account, at.astimezone(UTC).isoformat(), action)}"
 
 
+def individual_id(*parts: str) -> str:
+    """One individual, by what created it: an import's source and name, or the decision's burst, account and time."""
+    return f"ind-{digest(*parts)}"
+
+
+def individual_decision_id(account: str, at: datetime, decision: str, *parts: str) -> str:
+    """One decision about individuals; `parts`: what it is about, in a fixed order; `at` has a UTC offset."""
+    return f"idn-{digest(account, at.astimezone(UTC).isoformat(), decision, *parts)}"
+
+
 def status_report_id(camera: str, *parts: str | bytes) -> str:
     """One status report of a camera, by what does not change when the same mail or file is sent again."""
     return f"sts-{digest(camera, *parts)}"

@@ -305,6 +305,22 @@ class Settings(BaseSettings):
         "been measured",
     )
 
+    # Individuals
+    identify_taxa: Annotated[tuple[str, ...], NoDecode] = Field(
+        default=(),
+        description="taxa whose individuals are told apart, with everything below them, e.g. `Panthera uncia`; with it "
+        "`uncia up` starts the worker `identify`; empty: none",
+    )
+    identify_crops: int = Field(
+        default=3, ge=1, le=20, description="crops of a burst that are matched with known individuals, at most"
+    )
+    identify_settle_s: float = Field(
+        default=10,
+        ge=0,
+        le=3600,
+        description="seconds from the latest crop of a burst to its matching, so that its other crops take part",
+    )
+
     # Crops
     crops_per_burst: int = Field(
         default=5, ge=0, le=100, description="crops of a burst, at most: the best box of each frame; 0: no crops"
@@ -697,7 +713,7 @@ class Settings(BaseSettings):
         default="auto", description="`auto`: console on a terminal, JSON lines otherwise"
     )
 
-    @field_validator("own_buckets", "focus_taxa", mode="before")
+    @field_validator("own_buckets", "focus_taxa", "identify_taxa", mode="before")
     @classmethod
     def _comma_separated(cls, value: Any) -> Any:
         return _split(value)

@@ -21,6 +21,8 @@ from uncia.events import (
     ImageExplained,
     ImagePredicted,
     ImageUploaded,
+    IndividualDecided,
+    IndividualSighted,
     ObservationReviewed,
     PublicBurstResolved,
     SecondLookCompleted,
@@ -204,6 +206,21 @@ ALERT_HANDLED = Topic(
     event=AlertHandled,
     retention_days=None,
 )
+INDIVIDUAL_SIGHTED = Topic(
+    name=IndividualSighted.topic,
+    description="Which known individuals a burst may show, or shows as a person decided. Internal.",
+    key="burst id (in the partition of its camera)",
+    event=IndividualSighted,
+    compacted=True,
+)
+INDIVIDUAL_DECIDED = Topic(
+    name=IndividualDecided.topic,
+    description="A person's decision about individuals: same, new, unsure, rejected, merged, linked, split, renamed, "
+    "undone. The registry of individuals is a fold of this topic. Internal.",
+    key="burst id (in the partition of its camera), or individual id (by the key)",
+    event=IndividualDecided,
+    retention_days=None,
+)
 PUBLIC_BURST_RESOLVED = Topic(
     name=PublicBurstResolved.topic,
     description="An animal was photographed, as coarsely as its sensitivity demands, and without its camera.",
@@ -277,6 +294,15 @@ REDACT_STATE = Topic(
     broker_config=_STATE_SEGMENTS,
 )
 
+IDENTIFY_STATE = Topic(
+    name="uncia-identify-sightings-changelog",
+    description="The sightings of individuals as last published, and what is to be matched. Faust determines the name.",
+    key="burst id (in the partition of its camera)",
+    format="records of `processors/identify/state_store.py`",
+    compacted=True,
+    broker_config=_STATE_SEGMENTS,
+)
+
 TOPICS: tuple[Topic, ...] = (
     STORAGE_CHANGED,
     IMAGE_UPLOADED,
@@ -297,6 +323,8 @@ TOPICS: tuple[Topic, ...] = (
     CLOCK_JUDGED,
     ALERT_RAISED,
     ALERT_HANDLED,
+    INDIVIDUAL_SIGHTED,
+    INDIVIDUAL_DECIDED,
     PUBLIC_BURST_RESOLVED,
     STATUS_REPORTED,
     DEAD_LETTER,
@@ -306,6 +334,6 @@ TOPICS: tuple[Topic, ...] = (
 UPLOAD_TOPICS: tuple[Topic, ...] = (IMAGE_UPLOADED, IMAGE_BACKFILLED)
 """The topics of the two lanes. A consumer of all uploads reads both."""
 
-CHANGELOGS: tuple[Topic, ...] = (CAMERA_STATE, CLOCK_STATE, ALERT_STATE, REDACT_STATE)
+CHANGELOGS: tuple[Topic, ...] = (CAMERA_STATE, IDENTIFY_STATE, CLOCK_STATE, ALERT_STATE, REDACT_STATE)
 """The changelogs of workers. Only the owning worker creates, reads and writes each. Not part of `TOPICS`, because their
 format can change with any version."""

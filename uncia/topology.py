@@ -15,7 +15,7 @@ from enum import StrEnum
 
 from uncia.access import READ_ALL, BrokerRight, StoreAction, StoreRight, TritonRight
 from uncia.errors import UnciaError
-from uncia.storage.object_keys import CROPS_PREFIX, EXPLANATIONS_PREFIX
+from uncia.storage.object_keys import CROPS_PREFIX, EXPLANATIONS_PREFIX, INDIVIDUALS_PREFIX
 from uncia.topics import (
     ALERT_HANDLED,
     ALERT_RAISED,
@@ -31,10 +31,13 @@ from uncia.topics import (
     DEPLOYMENT_CHANGED,
     EXPLANATION_REQUESTED,
     FRAME_LATE,
+    IDENTIFY_STATE,
     IMAGE_BACKFILLED,
     IMAGE_EXPLAINED,
     IMAGE_PREDICTED,
     IMAGE_UPLOADED,
+    INDIVIDUAL_DECIDED,
+    INDIVIDUAL_SIGHTED,
     OBSERVATION_REVIEWED,
     PUBLIC_BURST_RESOLVED,
     REDACT_STATE,
@@ -217,6 +220,22 @@ PARTS: tuple[Part, ...] = (
         scales=_BY_PARTITIONS,
         extra="processors",
         store=_owns(CROPS_PREFIX),
+    ),
+    Part(
+        "identify",
+        Kind.WORKER,
+        "Proposes which known individual a burst of a marked taxon shows, and publishes what people decided.",
+        reads=(BURST_RESOLVED, CROP_PUBLISHED),
+        follows=(DEPLOYMENT_CHANGED, INDIVIDUAL_DECIDED, INDIVIDUAL_SIGHTED),
+        writes=(INDIVIDUAL_SIGHTED,),
+        changelogs=(IDENTIFY_STATE,),
+        module="uncia.processors.identify.worker",
+        needs=("kafka", "seaweedfs"),
+        embedded=True,
+        wanted_by="identify_taxa",
+        scales=_BY_PARTITIONS,
+        extra="processors",
+        store=_owns(INDIVIDUALS_PREFIX),
     ),
     Part(
         "clocks",
@@ -444,6 +463,13 @@ PARTS: tuple[Part, ...] = (
         "Shows and clears the static objects of a camera.",
         follows=(STATIC_OBJECTS_CHANGED,),
         writes=(STATIC_OBJECTS_CLEARED,),
+    ),
+    Part(
+        "individuals",
+        Kind.COMMAND,
+        "Lists individuals, decides, merges, splits, renames and imports them, and exports capture histories.",
+        follows=(INDIVIDUAL_DECIDED, INDIVIDUAL_SIGHTED, DEPLOYMENT_CHANGED),
+        writes=(INDIVIDUAL_DECIDED,),
     ),
     Part(
         "report",

@@ -52,9 +52,9 @@ def crop_key(camera: str, crop_id: str) -> str:
     return f"{CROPS_PREFIX}{camera}/{crop_id}.jpg"
 
 
-def manifest_key(burst: BurstResolved) -> str:
+def manifest_key(camera: str, burst_id: str) -> str:
     """The object key of a burst's manifest."""
-    return f"{CROPS_PREFIX}{burst.camera}/{burst.burst_id}.json"
+    return f"{CROPS_PREFIX}{camera}/{burst_id}.json"
 
 
 @dataclass(frozen=True)
@@ -74,10 +74,10 @@ class StoredManifest:
             return None
 
 
-def read_manifest(store: ObjectStore, bucket: str, burst: BurstResolved) -> StoredManifest:
+def read_manifest(store: ObjectStore, bucket: str, camera: str, burst_id: str) -> StoredManifest:
     """The manifest of a burst. Raises `AccessRefused`, `ObjectUnreadable` or `DependencyDown`."""
     try:
-        content = store.read(bucket, manifest_key(burst), max_bytes=MAX_BYTES)
+        content = store.read(bucket, manifest_key(camera, burst_id), max_bytes=MAX_BYTES)
     except ObjectMissing:
         return StoredManifest()
     return StoredManifest(content.data, content.etag)

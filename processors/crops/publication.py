@@ -195,7 +195,7 @@ class CropPublisher:
         return await self._call(lambda: crop_owner(self._store, self._bucket, crop.key))
 
     async def _read_manifest(self, burst: BurstResolved) -> StoredManifest:
-        return await self._call(lambda: read_manifest(self._store, self._bucket, burst))
+        return await self._call(lambda: read_manifest(self._store, self._bucket, burst.camera, burst.burst_id))
 
     async def _write_manifest(
         self, burst: BurstResolved, etag: str, crops: Sequence[CropPublished], *, complete: bool
@@ -208,14 +208,16 @@ class CropPublisher:
         data = Manifest.of(burst, tuple(crops), complete=complete).to_bytes()
         for _ in range(_CONDITIONAL_WRITES):
             try:
-                return await self._put(manifest_key(burst), data, "application/json", {}, replaces=etag)
+                return await self._put(
+                    manifest_key(burst.camera, burst.burst_id), data, "application/json", {}, replaces=etag
+                )
             except (ObjectChanged, ObjectMissing):
                 stored = await self._read_manifest(burst)
                 if stored.data == data or (stored.manifest is not None and stored.manifest.covers(burst)):
                     return stored.etag
                 etag = stored.etag
         # A store that refuses every condition.
-        return await self._put(manifest_key(burst), data, "application/json", {})
+        return await self._put(manifest_key(burst.camera, burst.burst_id), data, "application/json", {})
 
     async def _put(
         self, key: str, data: bytes, content_type: str, metadata: dict[str, str], replaces: str | None = None

@@ -20,6 +20,7 @@ from faust.transport.drivers.aiokafka import Producer
 from tests.agents.memory_broker import Headers, MemoryBroker
 from tests.waiting import SCALE
 from uncia.camtrap.deployments import DeploymentReader
+from uncia.camtrap.individuals_reader import IndividualsReader
 from uncia.kafka.broker import Message, create_topics, read_topics
 from uncia.kafka.connection import connect_admin, connect_producer
 from uncia.kafka.partitioning import partition_of
@@ -167,17 +168,22 @@ async def running(create: Callable[[Settings], faust.App], settings: Settings) -
         await app.stop()
 
 
-@contextlib.contextmanager
-def closing_deployment_readers(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Undo what workers leave to the end of their process: stop their threads, and keep the priority as it is."""
-    readers: list[DeploymentReader] = []
-    start = DeploymentReader.start
+def _recording(start: Callable[..., Any], readers: list[Any]) -> Callable[..., Any]:
+    """The method `start`, which also appends its object to `readers`."""
 
-    def recording(reader: DeploymentReader, *arguments: Any) -> Any:
+    def recording(reader: Any, *arguments: Any) -> Any:
         readers.append(reader)
         return start(reader, *arguments)
 
-    monkeypatch.setattr(DeploymentReader, "start", recording)
+    return recording
+
+
+@contextlib.contextmanager
+def closing_deployment_readers(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Undo what workers leave to the end of their process: stop their threads, and keep the priority as it is."""
+    readers: list[DeploymentReader | IndividualsReader] = []
+    for kind in (DeploymentReader, IndividualsReader):
+        monkeypatch.setattr(kind, "start", _recording(kind.start, readers))
     # The tests that follow in this process keep their priority.
     monkeypatch.setattr(os, "nice", lambda increment: 0)
     try:

@@ -61,6 +61,16 @@ from uncia.events.images import (
     Rejection,
     Trigger,
 )
+from uncia.events.individuals import (
+    AnimalSide,
+    IndividualCandidate,
+    IndividualCrop,
+    IndividualDecided,
+    IndividualDecision,
+    IndividualSighted,
+    MatchedPoints,
+    SightingStatus,
+)
 from uncia.events.public import PublicBurstResolved
 from uncia.events.reviews import ObservationReviewed, ReviewDecision, ReviewedBox, ReviewedObservation
 from uncia.events.second_looks import (
@@ -86,6 +96,7 @@ __all__ = [
     "AlertHandled",
     "AlertRaised",
     "AlertState",
+    "AnimalSide",
     "Box",
     "BoxSource",
     "BurstCategory",
@@ -126,9 +137,15 @@ __all__ = [
     "ImageExplained",
     "ImagePredicted",
     "ImageUploaded",
+    "IndividualCandidate",
+    "IndividualCrop",
+    "IndividualDecided",
+    "IndividualDecision",
+    "IndividualSighted",
     "JoinReason",
     "Lane",
     "LuminanceGrid",
+    "MatchedPoints",
     "ObservationReviewed",
     "Prediction",
     "PublicBurstResolved",
@@ -143,6 +160,7 @@ __all__ = [
     "Sensitivity",
     "Settlement",
     "Severity",
+    "SightingStatus",
     "StaticObject",
     "StaticObjectsChanged",
     "StaticObjectsCleared",

@@ -12,6 +12,8 @@ _UNPRINTABLE = {"Cc", "Cs"}
 
 CROPS_PREFIX = "crops/"
 EXPLANATIONS_PREFIX = "explanations/"
+INDIVIDUALS_PREFIX = "individuals/"
+"""Descriptions of crops for the matching of individuals."""
 STATUS_PREFIX = "status/"
 """Status reports of cameras, below `status/<station>/`. No station is called so (`RESERVED_STATIONS`)."""
 
@@ -19,12 +21,14 @@ RESERVED_STATIONS = frozenset({"status"})
 """Names that no station can have: a key that may store a station's status reports could otherwise store photographs of
 the station `status`, and its gateway could store the reports of all others."""
 
-_DERIVED = re.compile(rf"(?:{CROPS_PREFIX}|{EXPLANATIONS_PREFIX})(?:.+/)?[a-z]{{3}}-[0-9a-f]{{24}}[^/]*", re.DOTALL)
+_DERIVED = re.compile(
+    rf"(?:{CROPS_PREFIX}|{EXPLANATIONS_PREFIX}|{INDIVIDUALS_PREFIX})(?:.+/)?[a-z]{{3}}-[0-9a-f]{{24}}[^/]*", re.DOTALL
+)
 
 
 def is_derived_key(key: str) -> bool:
-    """Whether Uncia itself wrote the object: its file is named after an id, below `crops/` or `explanations/`; or it is
-    below `status/`.
+    """Whether Uncia itself wrote the object: its file is named after an id, below `crops/`, `explanations/` or
+    `individuals/`; or it is below `status/`.
 
     Such an object is no upload, although it is in the bucket of the uploads; a station called `crops` keeps its own.
     """

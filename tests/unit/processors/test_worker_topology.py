@@ -10,6 +10,7 @@ import pytest
 
 from tests.unit.uncia.serving.fake_triton import CARD
 from uncia.camtrap.deployments import DeploymentReader, Deployments
+from uncia.camtrap.individuals_reader import IndividualsReader
 from uncia.processors.faust_runtime.app import WorkerApp, create_app, faust_topic
 from uncia.processors.faust_runtime.delivery import send
 from uncia.serving import model_card
@@ -38,6 +39,7 @@ def opened(monkeypatch: pytest.MonkeyPatch) -> set[str]:
 
     monkeypatch.setattr(WorkerApp, "topic", topic)
     monkeypatch.setattr(DeploymentReader, "start", lambda self, timeout_s=60: Deployments())
+    monkeypatch.setattr(IndividualsReader, "start", lambda self, timeout_s=60: self)
     monkeypatch.setattr(ObjectStore, "check_bucket", lambda self, bucket: None)
     monkeypatch.setattr(model_card, "read_installed_card", lambda *_: CARD)
     monkeypatch.setattr(os, "nice", lambda increment: 0)

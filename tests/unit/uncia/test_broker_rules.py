@@ -61,7 +61,17 @@ def test_only_the_store_and_those_that_repair_it_write_its_notifications() -> No
 
 def test_only_those_that_need_positions_read_them() -> None:
     readers = {identity.name for identity in ALL if DEPLOYMENT_CHANGED.name in topics_with(Operation.READ, identity)}
-    assert readers == {"alerts", "bursts", "clocks", "catalogue", "dashboard", "deliver", "operator", "redact"}
+    assert readers == {
+        "alerts",
+        "bursts",
+        "clocks",
+        "catalogue",
+        "dashboard",
+        "deliver",
+        "identify",
+        "operator",
+        "redact",
+    }
 
 
 def test_a_worker_creates_its_changelogs_alone() -> None:

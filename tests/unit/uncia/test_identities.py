@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from uncia.access import StoreAction, StoreRight, TritonRight
 from uncia.errors import SettingsError
+from uncia.events import PublicBurstResolved
 from uncia.identities import (
     MAILROOM,
     OPERATOR,
@@ -23,8 +24,15 @@ from uncia.identities import (
     shadow_identity,
     uploader_identity,
 )
-from uncia.topics import BURST_RESOLVED, DEPLOYMENT_CHANGED, REDACT_STATE, UPLOAD_TOPICS
-from uncia.topology import PARTS, WORKERS, Kind, Part
+from uncia.topics import (
+    BURST_RESOLVED,
+    DEPLOYMENT_CHANGED,
+    INDIVIDUAL_DECIDED,
+    INDIVIDUAL_SIGHTED,
+    REDACT_STATE,
+    UPLOAD_TOPICS,
+)
+from uncia.topology import PARTS, WORKERS, Kind, Part, writers
 
 FIXED = (*PART_IDENTITIES.values(), OPERATOR, STORE_ADMIN)
 
@@ -118,7 +126,7 @@ def test_a_part_without_access_to_the_store_does_not_wait_for_it() -> None:
         assert bool(part.store) == ("seaweedfs" in part.needs)
 
 
-def test_only_crops_and_explain_delete_objects_and_only_their_own() -> None:
+def test_only_workers_that_derive_objects_delete_any_and_only_their_own() -> None:
     deleting = {
         identity.name: [right.prefix for right in identity.store if right.action is StoreAction.DELETE]
         for identity in FIXED
@@ -126,6 +134,7 @@ def test_only_crops_and_explain_delete_objects_and_only_their_own() -> None:
     assert {name: prefixes for name, prefixes in deleting.items() if prefixes} == {
         "crops": ["crops/"],
         "explain": ["explanations/"],
+        "identify": ["individuals/"],
     }
 
 
@@ -288,3 +297,15 @@ def test_a_key_for_the_public_tier_reads_that_topic_and_nothing_else() -> None:
 def test_what_links_public_ids_to_bursts_is_read_by_its_worker_alone() -> None:
     everybody = [*PART_IDENTITIES.values(), OPERATOR, *PERSONS.values()]
     assert [one.name for one in everybody if REDACT_STATE in one.reads | one.writes | one.changelogs] == ["redact"]
+
+
+def test_individuals_are_internal() -> None:
+    internal = {INDIVIDUAL_SIGHTED, INDIVIDUAL_DECIDED}
+    for role in (Role.PUBLIC, Role.SUBSCRIBER, Role.RANGER, Role.EXPORTER):
+        assert not internal & person_identity(role, "somebody").reads
+    fields = PublicBurstResolved.model_json_schema(mode="serialization")["properties"]
+    assert not [name for name in fields if "individual" in name or "crop" in name or "sight" in name]
+
+
+def test_decisions_about_individuals_are_written_by_people_alone() -> None:
+    assert {part.name for part in writers(INDIVIDUAL_DECIDED)} == {"individuals"}

@@ -1,0 +1,149 @@
+"""Sightings of named individuals in tables of other programs, as decisions. Pure.
+
+- `wildbook`: the columns of its bulk import and export (`Encounter.individualID`, `Encounter.year`, ...);
+- `camtrap-dp`: `observations.csv` with an `individualID`.
+
+An imported decision is dated to the sighting itself: a second import of the same table gives the same decisions, and
+what people decide afterwards counts more. It names no crops: the pictures stay where they are.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import Any
+
+from uncia import ids
+from uncia.camtrap.table_reader import Row
+from uncia.errors import UnciaError
+from uncia.events import IndividualDecided, IndividualDecision
+
+__all__ = ["ImportedSighting", "IndividualTable", "as_decisions", "sightings_of"]
+
+
+class IndividualTable(StrEnum):
+    """Kinds of tables."""
+
+    WILDBOOK = "wildbook"
+    CAMTRAP_DP = "camtrap-dp"
+
+
+@dataclass(frozen=True)
+class ImportedSighting:
+    """One row that names an individual."""
+
+    individual: str
+    taxon: str | None
+    encounter: str
+    """The id of the event or encounter in the table."""
+    captured_at: datetime
+    """By the camera's clock, without a UTC offset."""
+    deployment: str | None = None
+    station: str | None = None
+
+
+def sightings_of(
+    kind: IndividualTable, header: Iterable[str], rows: Iterable[Row]
+) -> tuple[list[ImportedSighting], int]:
+    """The sightings, and the number of rows that name no individual.
+
+    Raises `UnciaError` for a table without the columns, and for a row that names an individual and no time.
+    """
+    columns = set(header)
+    read = _wildbook if kind is IndividualTable.WILDBOOK else _camtrap_dp
+    needed = _NEEDED[kind]
+    if not any(names <= columns for names in needed):
+        raise UnciaError(f"the table has no columns {', '.join(sorted(needed[0]))}: it is no table of {kind.value}")
+    found, without = [], 0
+    for row in rows:
+        sighting = read(row)
+        if sighting is None:
+            without += 1
+        else:
+            found.append(sighting)
+    return found, without
+
+
+_NEEDED: dict[IndividualTable, tuple[set[str], ...]] = {
+    IndividualTable.WILDBOOK: (
+        {"Encounter.individualID", "Encounter.year"},
+        {"MarkedIndividual.individualID", "Encounter.year"},
+    ),
+    IndividualTable.CAMTRAP_DP: ({"individualID", "eventStart"},),
+}
+
+
+def _wildbook(row: Row) -> ImportedSighting | None:
+    individual = row.text("Encounter.individualID") or row.text("MarkedIndividual.individualID")
+    if not individual:
+        return None
+    parts = [row.text(f"Encounter.{name}") for name in ("year", "month", "day", "hour", "minutes")]
+    try:
+        # Of a time that is known to the month only, the first day.
+        year, month, day, hour, minute = (
+            int(part) if part else default for part, default in zip(parts, (0, 1, 1, 0, 0), strict=True)
+        )
+        captured_at = datetime(year, month, day, hour, minute)
+    except ValueError:
+        raise UnciaError(f"line {row.line}: {'-'.join(parts[:3])} {':'.join(parts[3:])} is no time") from None
+    taxon = f"{row.text('Encounter.genus')} {row.text('Encounter.specificEpithet')}".strip()
+    station = row.text("Encounter.locationID") or None
+    encounter = row.text("Encounter.catalogNumber") or row.text("Occurrence.occurrenceID")
+    return ImportedSighting(individual, taxon or None, encounter, captured_at, station=station)
+
+
+def _camtrap_dp(row: Row) -> ImportedSighting | None:
+    individual = row.text("individualID")
+    if not individual:
+        return None
+    try:
+        captured_at = datetime.fromisoformat(row.text("eventStart")).replace(tzinfo=None)
+    except ValueError:
+        raise UnciaError(f"line {row.line}: eventStart {row.text('eventStart')!r} is no time") from None
+    return ImportedSighting(
+        individual,
+        row.text("scientificName") or None,
+        row.text("eventID") or row.text("observationID"),
+        captured_at,
+        deployment=row.text("deploymentID") or None,
+    )
+
+
+def as_decisions(
+    kind: IndividualTable, found: Iterable[ImportedSighting], account: str, cameras: Mapping[str, str]
+) -> list[IndividualDecided]:
+    """The decisions: each individual is new in its earliest sighting and the same one in all others.
+
+    `cameras`: the camera of each deployment that is known, by its id.
+    """
+    decisions, created = [], set[str]()
+    for each in sorted(found, key=lambda each: (each.captured_at, each.individual, each.encounter)):
+        individual_id = ids.individual_id(kind.value, each.individual)
+        camera = cameras.get(each.deployment or "")
+        fields: dict[str, Any] = {
+            "decision": IndividualDecision.SAME if individual_id in created else IndividualDecision.NEW,
+            "reviewer": account,
+            "decided_at": each.captured_at.replace(tzinfo=UTC),
+            "individual_id": individual_id,
+            "burst_id": _burst_id(kind, each),
+            "station": camera.split("/", 1)[0] if camera else each.station,
+            "camera": camera,
+            "captured_at": each.captured_at,
+            "source": kind.value,
+        }
+        if individual_id not in created:
+            created.add(individual_id)
+            fields |= {"code": each.individual, "taxon": each.taxon}
+        decision = fields["decision"].value
+        parts = (individual_id, fields["burst_id"])
+        decision_id = ids.individual_decision_id(kind.value, fields["decided_at"], decision, *parts)
+        decisions.append(IndividualDecided(decision_id=decision_id, **fields))
+    return decisions
+
+
+def _burst_id(kind: IndividualTable, sighting: ImportedSighting) -> str:
+    """A burst of this system keeps its id: our own Camtrap DP has it as `eventID`."""
+    if kind is IndividualTable.CAMTRAP_DP and sighting.encounter.startswith("bst-"):
+        return sighting.encounter
+    parts = (sighting.encounter, sighting.individual, sighting.captured_at.isoformat())
+    return f"bst-{ids.digest(kind.value, *parts)}"
