@@ -519,10 +519,10 @@ SOURCE = ""
 """This file's text, where the caller sent it."""
 
 
-def serve(source: str) -> None:
+def serve(source: bytes) -> None:
     """Carry out the request on standard input."""
     global SOURCE
-    SOURCE = source
+    SOURCE = source.decode()
     request = json.loads(sys.stdin.buffer.readline())
     try:
         result = OPERATIONS[request["operation"]](request)
@@ -535,6 +535,9 @@ def serve(source: str) -> None:
         full = error.errno in (errno.ENOSPC, errno.EDQUOT)
         name = f" ({error.filename})" if error.filename else ""
         emit({"error": "disk-full" if full else "system", "message": f"{error.strerror}{name}"})
+    except Exception as error:
+        # A bug, or a Python that lacks something: another attempt would end the same.
+        emit({"error": "internal", "message": f"{type(error).__name__}: {error}"})
     else:
         if result is not None:
             emit({"result": result})

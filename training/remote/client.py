@@ -20,6 +20,9 @@ __all__ = ["AgentClient", "AgentRefusal", "run_remote"]
 _LOADER = 'import sys; b = sys.stdin.buffer; s = b.read(int(b.readline())); exec(compile(s, "agent", "exec")); serve(s)'
 """Reads the agent's source from standard input: its length in a line, then the bytes."""
 
+_END_LIMIT_S = 10
+"""Seconds that a client may take to end after the last line of its answer."""
+
 Payload = Callable[[IO[bytes]], None]
 """Writes what follows the request."""
 
@@ -52,9 +55,8 @@ class AgentClient:
         """The events of an operation; the last one has the key `result`."""
         with self._open(operation, payload, request) as (output, failure):
             for line in output:
-                event = _parse(line)
-                if event is None:
-                    raise failure(f"it wrote {line[:200]!r}")
+                if (event := _parse(line)) is None:
+                    continue
                 if "error" in event:
                     raise AgentRefusal(str(event["error"]), str(event.get("message", "")))
                 yield event
@@ -68,7 +70,7 @@ class AgentClient:
         Only regular files with the stated names are extracted.
         """
         with self._open("fetch", None, {}) as (output, failure):
-            first = _parse(output.readline())
+            first = next(filter(None, map(_parse, iter(output.readline, b""))), None)
             if first is None:
                 raise failure("")
             if "error" in first:
@@ -107,10 +109,14 @@ class AgentClient:
                 stderr.seek(0)
                 return self._transport.explain(status, stderr.read().decode(errors="replace") or text)
 
-            yield process.stdout, failure
-            sender.join()
-            if sender.error is not None:
-                raise sender.error
+            try:
+                yield process.stdout, failure
+            except AgentRefusal as refusal:
+                # An archive that ends early because a file here cannot be read.
+                sender.join()
+                if sender.error is not None:
+                    raise sender.error from refusal
+                raise
 
 
 class _Sender(threading.Thread):
@@ -147,18 +153,14 @@ def _process(command: Sequence[str], stderr: IO[bytes]) -> Iterator[subprocess.P
     )
     try:
         yield process
+        process.wait(_END_LIMIT_S)
+    except subprocess.TimeoutExpired:
+        pass  # what was asked for has arrived
     finally:
+        process.kill()
+        process.wait()
         if process.stdout is not None:
             process.stdout.close()
-        try:
-            process.wait(5)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
-        except BaseException:
-            process.kill()
-            process.wait()
-            raise
 
 
 def _parse(line: bytes) -> dict[str, Any] | None:

@@ -10,13 +10,13 @@ from pydantic import BaseModel
 
 from uncia.training.remote.content import RunInput
 
-__all__ = ["Argument", "EnvironmentSpec", "RunPlan", "objects_of", "remote_arguments", "run_id", "to_local_paths"]
+__all__ = ["Argument", "EnvironmentSpec", "RunPlan", "links_of", "objects_of", "remote_arguments", "run_id", "to_local_paths"]
 
 
 class Argument(BaseModel):
     """One argument of the command: text, or a path that is another one over there."""
 
-    kind: Literal["text", "input", "output", "cache"]
+    kind: Literal["text", "input", "output", "cache", "progress"]
     text: str = ""
     """The text; for an input its number."""
 
@@ -90,7 +90,7 @@ def links_of(plan: RunPlan) -> list[tuple[str, str]]:
 def remote_arguments(plan: RunPlan, root: str) -> list[str]:
     """The arguments with the paths over there."""
     folder = f"{root}/runs/{plan.id}"
-    paths = {"output": f"{folder}/out/{Path(plan.out).name}", "cache": f"{root}/features"}
+    paths = {"output": f"{folder}/out/{Path(plan.out).name}", "cache": f"{root}/features", "progress": f"{folder}/progress"}
     return [
         argument.text
         if argument.kind == "text"

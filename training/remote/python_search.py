@@ -11,8 +11,10 @@ SUPPORTED = ("3.11", "3.12", "3.13")
 _MARK = "uncia-python"
 _SCRIPT = f"""
 for candidate in "$@"; do
+  case $candidate in "~/"*) candidate=$HOME/${{candidate#"~/"}} ;; esac
   path=$(command -v "$candidate" 2>/dev/null) || continue
   version=$("$path" -c 'import sys; print("%d.%d.%d" % sys.version_info[:3])' 2>/dev/null) || continue
+  case $path in /*) ;; *) path=$PWD/$path ;; esac
   echo "{_MARK} $version $path"
 done
 echo "{_MARK} end"

@@ -106,7 +106,7 @@ class SshTransport:
             return LinkBroken(f"the name {self.host} is unknown: {text[-200:]}")
         if status == 255:
             return LinkBroken(f"no connection to {self.host}: {text[-300:] or 'the connection ended'}")
-        return LinkBroken(f"{self.host} gave no answer (status {status}): {text[-300:] or 'no message'}")
+        return RemoteError(f"{self.host} gave no answer (status {status}): {text[-300:] or 'no message'}")
 
     def release(self) -> None:
         """Nothing was made."""
