@@ -1,6 +1,6 @@
 """`python -m uncia.infra.local.install_ssh_server`: installs OpenSSH, for the tests of training on another machine.
 
-The tests start a server of their own, with its own port and keys; a service of the system is neither needed nor started.
+The tests start a server of their own, with its own port and keys; they need no service of the system.
 
 Optional: without it, these tests are skipped.
 """

@@ -53,7 +53,7 @@ def emit(value: dict[str, Any]) -> None:
 
 def root_of(request: Request) -> Path:
     """The folder of all runs, which is created for its user alone. Raises `OSError`."""
-    root = Path(os.path.expanduser(request["root"])).absolute()
+    root = Path(request["root"]).expanduser().absolute()
     root.mkdir(mode=0o700, parents=True, exist_ok=True)
     return root
 
@@ -275,7 +275,7 @@ print(json.dumps(versions))
 
 def versions(request: Request) -> dict[str, Any]:
     """The versions of packages in an existing environment; None where one is missing."""
-    python = os.path.expanduser(request["python"])
+    python = str(Path(request["python"]).expanduser())
     try:
         done = subprocess.run([python, "-c", CHECK], input=json.dumps(request["names"]), capture_output=True, text=True)
     except OSError as error:

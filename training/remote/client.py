@@ -7,12 +7,12 @@ import tarfile
 import tempfile
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from importlib.resources import files
 from pathlib import Path
 from typing import IO, Any
 
-from uncia.training.remote.errors import LinkBroken, RemoteError
+from uncia.training.remote.errors import RemoteError
 from uncia.training.remote.transports.transport import Transport
 
 __all__ = ["AgentClient", "AgentRefusal", "run_remote"]
@@ -139,10 +139,8 @@ class _Sender(threading.Thread):
         except (BrokenPipeError, ValueError):
             pass  # the call has ended; its answer says why
         finally:
-            try:
+            with suppress(BrokenPipeError, ValueError):
                 self._stdin.close()
-            except (BrokenPipeError, ValueError):
-                pass
 
 
 @contextmanager

@@ -51,8 +51,8 @@ def hash_file(path: Path) -> str:
 def collect_dataset(source: Path, kind: str, progress: HashProgress) -> RunInput:
     """The files of a dataset: those of its folder or, for a table or COCO file, the photographs that it lists.
 
-    Hidden files are left out. Raises `DataError` where it is no dataset, and `RemoteError` where a photograph is outside
-    its folder, because the paths there would differ.
+    Hidden files are left out. Raises `DataError` where it is no dataset, and `RemoteError` where a photograph is
+    outside its folder, because the paths there would differ.
     """
     if source.is_file() and source.name == DESCRIPTOR:
         source = source.parent

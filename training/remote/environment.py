@@ -1,4 +1,4 @@
-"""The packages that a run needs over there: the requirements of the package with the extra `models`, at pinned versions."""
+"""The packages that a run needs over there: what the package with the extra `models` requires, at pinned versions."""
 
 from importlib.metadata import PackageNotFoundError, distributions, requires, version
 from pathlib import Path

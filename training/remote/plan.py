@@ -10,7 +10,16 @@ from pydantic import BaseModel
 
 from uncia.training.remote.content import RunInput
 
-__all__ = ["Argument", "EnvironmentSpec", "RunPlan", "links_of", "objects_of", "remote_arguments", "run_id", "to_local_paths"]
+__all__ = [
+    "Argument",
+    "EnvironmentSpec",
+    "RunPlan",
+    "links_of",
+    "objects_of",
+    "remote_arguments",
+    "run_id",
+    "to_local_paths",
+]
 
 
 class Argument(BaseModel):
@@ -82,15 +91,17 @@ def objects_of(plan: RunPlan) -> dict[str, tuple[Path, int]]:
 
 def links_of(plan: RunPlan) -> list[tuple[str, str]]:
     """The files of the run's folder `inputs`, with the hashes of their content."""
-    return [
-        (f"{number}/{file.name}", file.sha256) for number, entry in enumerate(plan.inputs) for file in entry.files
-    ]
+    return [(f"{number}/{file.name}", file.sha256) for number, entry in enumerate(plan.inputs) for file in entry.files]
 
 
 def remote_arguments(plan: RunPlan, root: str) -> list[str]:
     """The arguments with the paths over there."""
     folder = f"{root}/runs/{plan.id}"
-    paths = {"output": f"{folder}/out/{Path(plan.out).name}", "cache": f"{root}/features", "progress": f"{folder}/progress"}
+    paths = {
+        "output": f"{folder}/out/{Path(plan.out).name}",
+        "cache": f"{root}/features",
+        "progress": f"{folder}/progress",
+    }
     return [
         argument.text
         if argument.kind == "text"

@@ -1,4 +1,4 @@
-"""Brings one run from its plan to its package: copies, starts, follows, fetches; over broken links and killed processes."""
+"""Brings one run from plan to package: copies, starts, follows, fetches; over broken links and killed processes."""
 
 import base64
 import contextlib
@@ -180,7 +180,8 @@ class RemoteRun:
         if missing:
             total = sum(sizes[sha256] for sha256 in missing)
             self._reporter.log(
-                f"copying {len(missing):,} of {len(objects):,} files ({_bytes(total)}) to {self._where}; the others are there"
+                f"copying {len(missing):,} of {len(objects):,} files ({_bytes(total)}) "
+                f"to {self._where}"
             )
             self._send(client, {sha256: objects[sha256] for sha256 in missing}, total)
         python = self._environment(client)

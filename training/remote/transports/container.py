@@ -47,7 +47,9 @@ class ContainerTransport:
 
     def open(self) -> None:
         """Start the container, or create it."""
-        done = run_client([self.engine, "container", "inspect", "--format", "{{.State.Running}}", self.name], _NO_ENGINE)
+        done = run_client(
+            [self.engine, "container", "inspect", "--format", "{{.State.Running}}", self.name], _NO_ENGINE
+        )
         if done.returncode == 0 and done.stdout.strip() == "true":
             return
         if done.returncode == 0:
