@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from uncia.commands.train_animal_or_not import animal_or_not
-from uncia.commands.train_detector import detector
+from uncia.commands.train_detector import detector, resolved_for_elsewhere
 from uncia.commands.train_elsewhere import attach, can_run_elsewhere, cancel, runs
 from uncia.commands.train_presence import presence
 from uncia.commands.training_runs import ProgressReporter, train_package, work_folder
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 app = typer.Typer(help="Train a model on your photographs.", no_args_is_help=True)
 app.command()(can_run_elsewhere(animal_or_not))
 app.command()(can_run_elsewhere(presence))
-app.command()(can_run_elsewhere(detector))
+app.command()(can_run_elsewhere(detector, resolve=resolved_for_elsewhere))
 app.command()(attach)
 app.command()(runs)
 app.command()(cancel)

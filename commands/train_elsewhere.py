@@ -54,17 +54,20 @@ _OWN = {"on": On, "environment": Environment, "ssh_config": SshConfig, "progress
 _SOURCES = ("source", "sources")
 
 
-def can_run_elsewhere(command: Callable[..., None]) -> Callable[..., None]:
+def can_run_elsewhere(
+    command: Callable[..., None], resolve: Callable[[dict[str, Any]], dict[str, Any]] = dict
+) -> Callable[..., None]:
     """Give a training command the options of training on another machine.
 
-    Parameters of type Path are inputs that are copied there, apart from `out` and `cache`.
+    Parameters of type Path are inputs that are copied there, apart from `out` and `cache`. `resolve` replaces values
+    that depend on this machine.
     """
 
     @functools.wraps(command)
     def chosen(*, context: typer.Context, **values: Any) -> None:
         on, environment, ssh_config, progress_file = (values.pop(name) for name in _OWN)
         if on is not None:
-            train_elsewhere(context, values, on, environment, ssh_config)
+            train_elsewhere(context, resolve(values), on, environment, ssh_config)
             return
         if environment is not None or ssh_config is not None:
             raise TrainingError("--environment and --ssh-config are options of --on")

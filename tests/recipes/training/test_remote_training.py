@@ -19,6 +19,7 @@ import psutil
 import pytest
 
 from tests.recipes.training.synthetic_data import make_samples
+from tests.paths import ROOT
 from tests.ssh_server import SshServer, ssh_server
 from tests.waiting import wait_until
 from uncia.infra.local.install_ssh_server import missing
@@ -145,6 +146,15 @@ def test_a_process_that_is_killed_over_there_continues_from_its_checkpoint(machi
         machine.remote_process(name).kill()
     output = machine.finish(process)
     assert "was killed: starting it again" in output and machine.has_package
+
+
+def test_the_plot_of_a_training_that_runs_is_here(machine: Machine) -> None:
+    process = machine.started()
+    plot = machine.here / f".{machine.out.name}.training" / "loss.svg"
+    machine.wait(process, plot.is_file, "the plot arrives")
+    process.send_signal(signal.SIGINT)
+    machine.finish(process, status=130)
+    assert plot.read_text().startswith("<svg")
 
 
 def test_a_run_goes_on_when_the_command_here_is_killed_and_another_fetches_it(machine: Machine) -> None:
@@ -303,3 +313,12 @@ def test_content_that_is_not_what_it_is_named_is_not_stored(builder: AgentClient
     with pytest.raises(AgentRefusal) as refused:
         builder.call("receive", write)
     assert refused.value.kind == "changed"
+
+
+def test_the_example_of_the_page_trains_a_model(tmp_path: Path) -> None:
+    if not (ROOT / ".venv" / "bin" / "python").exists():
+        pytest.skip("the example uses the environment that `make setup` creates")
+    command = [ROOT / "examples" / "train_over_ssh.sh", tmp_path / "a folder"]
+    done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
+    assert done.returncode == 0, done.stdout
+    assert (tmp_path / "a folder" / "model" / "card.html").is_file()
