@@ -179,10 +179,7 @@ class RemoteRun:
         self._check_space(sum(sizes[sha256] for sha256 in missing))
         if missing:
             total = sum(sizes[sha256] for sha256 in missing)
-            self._reporter.log(
-                f"copying {len(missing):,} of {len(objects):,} files ({_bytes(total)}) "
-                f"to {self._where}"
-            )
+            self._reporter.log(f"copying {len(missing):,} of {len(objects):,} files ({_bytes(total)}) to {self._where}")
             self._send(client, {sha256: objects[sha256] for sha256 in missing}, total)
         python = self._environment(client)
         client.call("prepare", code=self._plan.code, inputs=links_of(self._plan))

@@ -1,4 +1,4 @@
-"""`uncia train … --on ssh://…` over a real OpenSSH server of this machine: packages, kills, broken links, bad machines."""
+"""`uncia train … --on ssh://…` over a real OpenSSH server of this machine: packages, kills, broken links, bad hosts."""
 
 import hashlib
 import json
@@ -18,8 +18,8 @@ from typing import Any
 import psutil
 import pytest
 
-from tests.recipes.training.synthetic_data import make_samples
 from tests.paths import ROOT
+from tests.recipes.training.synthetic_data import make_samples
 from tests.ssh_server import SshServer, ssh_server
 from tests.waiting import wait_until
 from uncia.infra.local.install_ssh_server import missing
@@ -43,7 +43,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SshServer]:
 @pytest.fixture(scope="module")
 def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Class folders in a folder whose name has to be quoted."""
-    folder = tmp_path_factory.mktemp("photographs") / "it's \"my\" $data"
+    folder = tmp_path_factory.mktemp("photographs") / 'it\'s "my" $data'
     make_samples(folder)
     return folder
 
@@ -124,7 +124,9 @@ def machine(server: SshServer, data: Path, tmp_path: Path) -> Iterator[Machine]:
 def test_the_package_is_the_one_that_a_run_here_makes(machine: Machine, tmp_path: Path) -> None:
     there = json.loads(machine.train(*_SHORT, "--json").splitlines()[-1])
     size = ["--width", "32", "--height", "24", *_SHORT, "--json"]
-    local = machine.start("train", "small", str(machine.data), "--out", str(tmp_path / "local" / machine.out.name), *size)
+    local = machine.start(
+        "train", "small", str(machine.data), "--out", str(tmp_path / "local" / machine.out.name), *size
+    )
     here = json.loads(machine.finish(local).splitlines()[-1])
     assert (there["onnx_sha256"], there["test"]) == (here["onnx_sha256"], here["test"])
 
@@ -268,7 +270,9 @@ def tiny_wheel(folder: Path) -> None:
     with zipfile.ZipFile(folder / "tiny-1.0-py3-none-any.whl", "w") as wheel:
         wheel.writestr("tiny.py", "VALUE = 1\n")
         wheel.writestr(f"{info}/METADATA", "Metadata-Version: 2.1\nName: tiny\nVersion: 1.0\n")
-        wheel.writestr(f"{info}/WHEEL", "Wheel-Version: 1.0\nGenerator: test\nRoot-Is-Purelib: true\nTag: py3-none-any\n")
+        wheel.writestr(
+            f"{info}/WHEEL", "Wheel-Version: 1.0\nGenerator: test\nRoot-Is-Purelib: true\nTag: py3-none-any\n"
+        )
         wheel.writestr(f"{info}/RECORD", "")
 
 

@@ -26,7 +26,7 @@ def ignore(done: int, total: int) -> None:
 
 
 def class_folders(folder: Path) -> Path:
-    for label in ("lynx", "it's a \"fox\""):
+    for label in ("lynx", 'it\'s a "fox"'):
         (folder / label).mkdir(parents=True)
         (folder / label / "1 a.jpg").write_bytes(label.encode())
         (folder / label / "same.jpg").write_bytes(b"same")

@@ -45,7 +45,7 @@ def test_an_alias_of_the_configuration_keeps_its_case() -> None:
 
 
 def test_the_command_is_quoted_for_the_shell_over_there() -> None:
-    argv = ["python", "-c", "it's \"quoted\" $HOME; rm -rf x"]
+    argv = ["python", "-c", 'it\'s "quoted" $HOME; rm -rf x']
     assert shlex.split(SshTransport.parse("ssh://host").command(argv)[-1]) == argv
 
 
