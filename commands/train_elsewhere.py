@@ -167,7 +167,7 @@ def cancel(run: Annotated[str, typer.Argument(help="Name of the run.")]) -> None
 
 
 class _Output:
-    """A `Reporter` on this terminal; `quiet` leaves out all but the run's standard output and its errors."""
+    """A `Reporter` on this terminal; with `quiet` lines on standard error instead of bars."""
 
     def __init__(self, bars: ProgressReporter | None, *, quiet: bool) -> None:
         self._bars = bars

@@ -312,6 +312,7 @@ class RemoteRun:
                 f"`uncia train attach {self._plan.id}` fetches it"
             ) from error
         self._set_phase("fetched")
+        self._wheel()[0].unlink()
         _remove_plots(out)
         # The package is here: what cannot be deleted now is no reason to fail.
         with contextlib.suppress(RemoteError):
