@@ -26,10 +26,10 @@ from uncia.infra.local.install_ssh_server import missing
 from uncia.training.remote.client import AgentClient, AgentRefusal
 from uncia.training.remote.transports.ssh import SshTransport
 
-pytestmark = [pytest.mark.skipif(bool(missing()), reason=missing()), pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.skipif(bool(missing()), reason=missing()), pytest.mark.timeout(1800)]
 
 _LIMIT_S = 120
-_LONG = ("--epochs", "60", "--patience", "60")
+_LONG = ("--epochs", "25", "--patience", "25")
 """Long enough to be killed after its first checkpoint."""
 _SHORT = ("--epochs", "1")
 
@@ -72,7 +72,7 @@ class Machine:
         )
 
     def finish(self, process: "subprocess.Popen[str]", status: int = 0) -> str:
-        output, _ = process.communicate(timeout=4 * _LIMIT_S)
+        output, _ = process.communicate()
         assert process.returncode == status, output
         return output
 
