@@ -378,7 +378,7 @@ def _add(archive: tarfile.TarFile, sha256: str, path: Path, size: int, counter: 
     member.size = size
     try:
         with path.open("rb") as file:
-            archive.addfile(member, _CountedFile(file, counter))  # type: ignore[arg-type]
+            archive.addfile(member, _CountedFile(file, counter))
     except BrokenPipeError:
         raise
     except OSError as error:
