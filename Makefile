@@ -15,7 +15,7 @@ EXAMPLES ?= 20000
 DIST ?= dist
 PIP_AUDIT := 2.10.1
 
-.PHONY: help setup demo screenshot browser test test-recipes test-kubernetes test-stack check audit unit docs dist bench soak endurance models-report clean
+.PHONY: help setup demo screenshot browser ssh-server test test-recipes test-kubernetes test-stack check audit unit docs dist bench soak endurance models-report clean
 
 help: ## List the targets.
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1|\2/p' Makefile | while IFS='|' read -r name text; do printf '%-18s %s\n' "$$name" "$$text"; done
@@ -29,9 +29,9 @@ demo: setup ## Run three simulated camera stations against the whole system (IMA
 screenshot: $(VENV_DONE) ## Photograph the dashboard of the last demo, for the README, into docs/images/dashboard.jpg.
 	@$(PY) -m uncia.infra.demo.screenshot $(ARGS)
 
-test: setup check browser test-recipes test-kubernetes test-stack ## All tests: style, types, unit tests, model recipes, the dashboard, and the real stack.
+test: setup check browser ssh-server test-recipes test-kubernetes test-stack ## All tests: style, types, unit tests, model recipes, the dashboard, and the real stack.
 
-test-recipes: setup browser ## Tests of the model recipes, and of the dashboard in Chromium.
+test-recipes: setup browser ssh-server ## Tests of the model recipes, and of the dashboard in Chromium.
 	@$(PY) -m pytest -n auto --dist loadfile tests/recipes tests/browser $(ARGS)
 
 test-kubernetes: $(VENV_DONE) ## Render the Helm chart and check it against the schemas; needs Go, and minutes the first time.
@@ -46,6 +46,9 @@ test-stack: setup ## Tests on the real stack: Kafka, SeaweedFS, Triton, workers;
 
 browser: $(VENV_DONE) ## Install Chromium for the browser tests, where this is allowed (root, Debian or Ubuntu).
 	@$(PY) -m uncia.infra.local.install_browser
+
+ssh-server: $(VENV_DONE) ## Install OpenSSH for the tests of remote training, where this is allowed (root, Debian or Ubuntu).
+	@$(PY) -m uncia.infra.local.install_ssh_server
 
 check: $(VENV_DONE) ## Style, types, layers, generated pages, unit tests with branch coverage.
 	@$(PY) -m ruff format --check .

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from uncia.commands.train_animal_or_not import animal_or_not
-from uncia.commands.train_detector import detector
+from uncia.commands.train_detector import detector, resolved_for_elsewhere
+from uncia.commands.train_elsewhere import attach, can_run_elsewhere, cancel, runs
 from uncia.commands.train_presence import presence
 from uncia.commands.training_runs import ProgressReporter, train_package, work_folder
 from uncia.training import TrainingError
@@ -16,9 +17,12 @@ if TYPE_CHECKING:
     from uncia.training.model_packages.trained_model import TrainedModel
 
 app = typer.Typer(help="Train a model on your photographs.", no_args_is_help=True)
-app.command()(animal_or_not)
-app.command()(presence)
-app.command()(detector)
+app.command()(can_run_elsewhere(animal_or_not))
+app.command()(can_run_elsewhere(presence))
+app.command()(can_run_elsewhere(detector, resolve=resolved_for_elsewhere))
+app.command()(attach)
+app.command()(runs)
+app.command()(cancel)
 
 CACHE = Path(".local/features")
 
@@ -61,6 +65,7 @@ Cache = Annotated[Path, typer.Option(help="Folder that caches features between r
 
 
 @app.command()
+@can_run_elsewhere
 def head(
     source: Source,
     out: Out,
@@ -105,6 +110,7 @@ def head(
 
 
 @app.command("fine-tune")
+@can_run_elsewhere
 def fine_tune_command(
     source: Source,
     out: Out,
@@ -152,6 +158,7 @@ def fine_tune_command(
 
 
 @app.command()
+@can_run_elsewhere
 def small(
     source: Source,
     out: Out,

@@ -2,7 +2,7 @@
 
 import shutil
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
@@ -105,6 +105,14 @@ def detector(
         package = write_detector_package(finished, data, parts, out.resolve(), seed=seed, int8=int8, progress=progress)
         shutil.rmtree(work_folder(out), ignore_errors=True)
     _report(package, as_json)
+
+
+def resolved_for_elsewhere(values: dict[str, Any]) -> dict[str, Any]:
+    """The values of the command with what settings and the installed detector here decide, for another machine."""
+    resolved = {**values, "precision": "int8" if _is_int8(values["precision"]) else "float32"}
+    if values["architecture"] == "yolox" and values["weights"] is None:
+        resolved["weights"] = settings().detector_weights
+    return resolved
 
 
 def _frame(text: str) -> FrameSpec:

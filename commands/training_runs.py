@@ -1,11 +1,14 @@
 """Code that all training commands share: progress bars, the data and its split, the package, and the report."""
 
+import json
 import os
 import shutil
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TextIO
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TimeRemainingColumn
@@ -22,6 +25,7 @@ if TYPE_CHECKING:
     from uncia.training.model_packages.trained_model import TrainedModel
 
 _UNREADABLE_SHOWN = 10
+_PROGRESS_INTERVAL_S = 0.5
 
 
 class ProgressReporter:
@@ -31,6 +35,10 @@ class ProgressReporter:
         self._bars = bars
         self._console = console
         self._task: tuple[str, int] | None = None
+
+    def log(self, line: str) -> None:
+        """Print a line above the bars."""
+        self._console.print(line, soft_wrap=True)
 
     def __call__(self, step: str, done: int = 0, total: int = 0) -> None:
         if self._task is None or self._task[0] != step:
@@ -42,10 +50,45 @@ class ProgressReporter:
             self._bars.update(TaskID(self._task[1]), completed=done, total=total or None)
 
 
+class _ProgressFile(ProgressReporter):
+    """Writes the progress as lines of JSON, which another machine reads: at most two a second for each step."""
+
+    def __init__(self, file: TextIO, console: Console) -> None:
+        super().__init__(None, console)
+        self._file = file
+        self._step = ""
+        self._written_at = 0.0
+
+    def __call__(self, step: str, done: int = 0, total: int = 0) -> None:
+        now = time.monotonic()
+        if step == self._step and done != total and now - self._written_at < _PROGRESS_INTERVAL_S:
+            return
+        self._step, self._written_at = step, now
+        self._file.write(json.dumps({"step": step, "done": done, "total": total}) + "\n")
+        self._file.flush()
+
+
+_progress_file: ContextVar[TextIO | None] = ContextVar("progress_file", default=None)
+
+
+@contextmanager
+def progress_to_file(path: Path) -> Iterator[None]:
+    """Make `progress_bars` add to this file instead of showing bars."""
+    with path.open("a", encoding="utf-8") as file:
+        before = _progress_file.set(file)
+        try:
+            yield
+        finally:
+            _progress_file.reset(before)
+
+
 @contextmanager
 def progress_bars(*, shown: bool) -> Iterator[ProgressReporter]:
     """Progress bars on standard error; in a log, one line per step."""
     console = plain_console(stderr=True, quiet=not shown, highlight=False)
+    if (file := _progress_file.get()) is not None:
+        yield _ProgressFile(file, console)
+        return
     if not console.is_terminal:
         yield ProgressReporter(None, console)
         return

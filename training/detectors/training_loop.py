@@ -24,6 +24,7 @@ from uncia.training.detectors.hard_negatives import mine_hard_negatives
 from uncia.training.detectors.losses import Target
 from uncia.training.model_packages.trained_model import CurvePoint
 from uncia.training.networks.checkpoint import RunState, copy_weights, load_checkpoint, save_checkpoint
+from uncia.training.networks.curve_plot import CurvePlot
 from uncia.training.networks.training_loop import deterministic_algorithms
 
 Progress = Callable[[str, int, int], None]
@@ -152,6 +153,7 @@ class _Run:
         for parameter in self._trained:
             parameter.requires_grad_(True)
         self._optimizer = torch.optim.AdamW(self._trained, lr=settings.rate, weight_decay=1e-3)
+        self._plot = CurvePlot(checkpoint.parent)
         self._run_id = _run_id(settings, split, architecture, categories)
         self.state = RunState(-1, -1, float("inf"), [], {})
         self.best = copy_weights(network)
@@ -186,6 +188,7 @@ class _Run:
         if not self._held_out or 1 - score < state.best_loss:
             state.best_epoch, state.best_loss, self.best = state.epoch, 1 - score, copy_weights(self._network)
         save_checkpoint(self._checkpoint, self._run_id, state, self._network, self._optimizer, self.best)
+        self._plot.update(state.curve)
 
     def _mine(self, random: np.random.Generator) -> tuple[list[AnnotatedFrame], list[float], float]:
         """The blanks of this epoch, their weights, and the share of them that score 0.2 and more."""

@@ -32,6 +32,7 @@ from uncia.training.model_packages.trained_model import (
 )
 from uncia.training.networks.batch_loading import load_batches
 from uncia.training.networks.checkpoint import RunState, copy_weights, load_checkpoint, save_checkpoint
+from uncia.training.networks.curve_plot import CurvePlot
 from uncia.training.networks.frozen_prefix import FrameTransform
 from uncia.triton_models.recipes.dense_pass import DensePass
 
@@ -112,6 +113,7 @@ class _TrainingRun:
         weights = class_weights(self._truth, len(data.classes))
         own = np.array([sample.weight for sample in data.train])
         self._weights = torch.from_numpy(weights[self._truth] * own).float().to(self._device)
+        self._plot = CurvePlot(checkpoint.parent)
         self._run_id = _run_id(settings, data, network)
         self.state = RunState(-1, -1, float("inf"), [], {})
         self._best = copy_weights(network)
@@ -138,6 +140,7 @@ class _TrainingRun:
         if not len(held_out.truth) or loss < state.best_loss:
             state.best_epoch, state.best_loss, self._best = state.epoch, loss, copy_weights(self._network)
         save_checkpoint(self._checkpoint, self._run_id, state, self._network, self._optimizer, self._best)
+        self._plot.update(state.curve)
 
     def restore_best(self) -> None:
         """Load the weights of the best epoch, and move the network to the CPU."""
