@@ -60,19 +60,20 @@ def test_what_is_stored_of_a_burst_without_end_stops_growing(monkeypatch: pytest
 
 ARRIVALS = st.lists(
     st.tuples(
-        st.integers(0, 10_000),
+        st.integers(0, 80),
         st.one_of(st.integers(0, 60), st.integers(-100_000, 100_000)),
         st.sampled_from([(None, None), (1, 3), (2, 3), (3, 3)]),
-        st.sampled_from([0.1, 1, 20, 1000]),
+        st.sampled_from([0.1, 1, 20]),
         st.sampled_from([None, *(f"S{number}" for number in range(2 * MAX_SOURCES))]),
-        st.sampled_from([None, "same.JPG", "other.JPG"]),
+        st.sampled_from([None, None, None, "same.JPG"]),
     ),
-    max_size=120,
+    min_size=40,
+    max_size=80,
 )
 """Name, capture time, n of m, seconds since the last arrival, serial number, and the key where it is written again."""
 
 
-@settings(max_examples=50)
+@settings(max_examples=25)
 @given(ARRIVALS)
 def test_no_order_of_frames_makes_the_state_of_a_camera_grow_beyond_its_limits(
     arrivals: list[tuple[int, int, tuple[int | None, int | None], float, str | None, str | None]],
