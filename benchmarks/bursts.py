@@ -82,7 +82,7 @@ def pure(settings: Settings, frames: int) -> Results:
         began, cpu = time.perf_counter(), time.process_time()
         for number, event in enumerate(events):
             engine.process_prediction(partition_of(event.camera, settings.partitions), number, event, logged)
-            if write and number % BATCH == BATCH - 1:
+            if write and (number % BATCH == BATCH - 1 or number == len(made) - 1):
                 _write(engine.take_updates(), records)
         return len(made) / (time.perf_counter() - began), 1000 * (time.process_time() - cpu) / len(made)
 

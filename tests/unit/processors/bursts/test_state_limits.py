@@ -1,8 +1,10 @@
-"""SeenImages per camera is bounded, whatever comes."""
+"""The state of a camera is bounded, whatever arrives."""
 
 from datetime import timedelta
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from tests.unit.processors.bursts.builders import (
     CAMERA,
@@ -16,7 +18,9 @@ from tests.unit.processors.bursts.builders import (
 from uncia.events import BurstStatus
 from uncia.kafka.partitioning import partition_of
 from uncia.processors.bursts import lifecycle
+from uncia.processors.bursts.camera_bodies import MAX_SOURCES
 from uncia.processors.bursts.config import MAX_EXPIRED_BURSTS, MAX_OPEN_BURSTS
+from uncia.processors.bursts.seen_images import MAX_CHUNKS
 
 
 def test_a_burst_without_end_is_cut_and_old_parts_are_let_go(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -52,6 +56,41 @@ def test_what_is_stored_of_a_burst_without_end_stops_growing(monkeypatch: pytest
     # A head, the chunk of what was forgotten that is being filled, one that is full, and six bursts.
     assert max(stored) <= 9
     assert sum(map(len, records.values())) < 20_000
+
+
+ARRIVALS = st.lists(
+    st.tuples(
+        st.integers(0, 80),
+        st.one_of(st.integers(0, 60), st.integers(-100_000, 100_000)),
+        st.sampled_from([(None, None), (1, 3), (2, 3), (3, 3)]),
+        st.sampled_from([0.1, 1, 20]),
+        st.sampled_from([None, *(f"S{number}" for number in range(2 * MAX_SOURCES))]),
+        st.sampled_from([None, None, None, "same.JPG"]),
+    ),
+    min_size=40,
+    max_size=80,
+)
+"""Name, capture time, n of m, seconds since the last arrival, serial number, and the key where it is written again."""
+
+
+@settings(max_examples=25)
+@given(ARRIVALS)
+def test_no_order_of_frames_makes_the_state_of_a_camera_grow_beyond_its_limits(
+    arrivals: list[tuple[int, int, tuple[int | None, int | None], float, str | None, str | None]],
+) -> None:
+    with pytest.MonkeyPatch.context() as small:
+        small.setattr(lifecycle, "MAX_STATE_FRAMES", 20)
+        camera, at, state_frames, max_frames = Camera(make_config(max_frames=10)), 0.0, 20, 10
+        for name, taken, (sequence, length), passed, serial, file in arrivals:
+            at += passed
+            camera.arrive(Photo(f"{name}", taken, sequence, length, serial=serial, file=file, uploaded=at), at)
+            state = camera.state
+            assert len(state.versions) <= state_frames + max_frames
+            assert len(state.images) <= state_frames + max_frames
+            assert len(state.open_bursts) <= MAX_OPEN_BURSTS
+            assert len(state.expired) <= MAX_EXPIRED_BURSTS
+            assert len(state.sources) <= MAX_SOURCES
+            assert len(state.seen.record_names) <= MAX_CHUNKS
 
 
 def test_open_bursts_are_few(monkeypatch: pytest.MonkeyPatch) -> None:
