@@ -295,8 +295,11 @@ def test_an_environment_is_created_with_the_pinned_packages(builder: AgentClient
 
 
 def test_an_environment_that_exists_is_used_again(builder: AgentClient) -> None:
-    request = {"environment": "b", "requirements": ["tiny"], "constraints": []}
-    assert [builder.call("environment", **request)["created"] for _ in range(2)] == [True, False]
+    def is_created() -> bool:
+        answer = builder.call("environment", environment="b", requirements=["tiny"], constraints=[])
+        return bool(answer["created"])
+
+    assert [is_created() for _ in range(2)] == [True, False]
 
 
 def test_a_package_that_cannot_be_installed_is_named(builder: AgentClient) -> None:
