@@ -1,6 +1,7 @@
 """SQLite files that survive a power cut, and that know which program wrote them, with which version of its tables."""
 
 import sqlite3
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
@@ -9,6 +10,9 @@ from pathlib import Path
 from uncia.storage.durable import sync_folder
 
 __all__ = ["DatabaseNotUsable", "NotUsable", "SqliteKind"]
+
+_LOCKED_FOR_S = 10
+"""Longest wait for the lock of another connection, in seconds."""
 
 
 class NotUsable(StrEnum):
@@ -42,12 +46,12 @@ class SqliteKind:
     def open(self, path: Path) -> sqlite3.Connection:
         """Open the file for any thread, one at a time, and create or upgrade its tables. Raises `DatabaseNotUsable`."""
         try:
-            database = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=10)
+            database = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=_LOCKED_FOR_S)
         except sqlite3.Error as error:
             raise DatabaseNotUsable(NotUsable.NOT_OPENED, error) from error
         try:
             self.check(database)
-            database.execute("PRAGMA journal_mode = WAL")
+            _use_wal(database)
             database.execute("PRAGMA synchronous = FULL")
             if (version := _pragma(database, "user_version")) < self.version:
                 self._upgrade(database, version)
@@ -87,6 +91,19 @@ class SqliteKind:
             raise DatabaseNotUsable(NotUsable.OF_ANOTHER_PROGRAM)
         if version > self.version:
             raise DatabaseNotUsable(NotUsable.NEWER, version)
+
+
+def _use_wal(database: sqlite3.Connection) -> None:
+    """Switch the journal. SQLite does not wait for a lock where two connections do this at once, so that this does."""
+    end = time.monotonic() + _LOCKED_FOR_S
+    while True:
+        try:
+            database.execute("PRAGMA journal_mode = WAL")
+            return
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or time.monotonic() > end:
+                raise
+        time.sleep(0.02)
 
 
 def _pragma(database: sqlite3.Connection, name: str) -> int:
