@@ -144,14 +144,15 @@ def match(rule: Rule, burst: BurstResolved, seen: Shown) -> Found | None:
         return None
     if rule.category is not None and rule.category not in seen.categories:
         return None
+    # A review counts the individuals of its first observation alone.
     if rule.category is not None and rule.category is not seen.category and not rule.taxa:
-        # A review counts the individuals of its first observation alone.
         return Found(confidence=1.0, beside=rule.category) if rule.min_count <= 1 else None
     if (seen.count or 1) < rule.min_count:
         return None
     if rule.taxa:
         wanted = (one for one in seen.taxa if not one.names.isdisjoint(rule.taxa))
-        return next((one for one in wanted if _is_sure(rule, one)), None)
+        counted = (one for one in wanted if one.beside is None or rule.min_count <= 1)
+        return next((one for one in counted if _is_sure(rule, one)), None)
     if seen.category is None and not seen.taxa:
         return None
     best = seen.taxa[0] if seen.taxa and seen.taxa[0].beside is None else Found()

@@ -105,9 +105,14 @@ class RedactWorker:
 
     async def _publish_all(self) -> None:
         now, generation = self._clock(), self._app.consumer_generation_id
-        if self._generation != generation:
-            await self._index()
-        if not await self._has_read_the_log(generation):
+        try:
+            if self._generation != generation:
+                await self._index()
+            if not await self._has_read_the_log(generation):
+                return
+        except (KafkaError, FaustError) as error:
+            # Kafka does not answer: the next interval tries again.
+            log.debug("publication_postponed", error=str(error))
             return
         due = [key for key, at in self._due.items() if at <= now]
         self._random.shuffle(due)
@@ -120,24 +125,21 @@ class RedactWorker:
     async def _has_read_the_log(self, generation: int) -> bool:
         """Wait until all verdicts are processed that are on the topic now: a later one may withhold what is due.
 
-        False: the assignment ended meanwhile, or Kafka does not answer.
+        False: the assignment ended meanwhile. Raises `KafkaError` and `FaustError`.
         """
         own = [TP(self._bursts, number) for number in self._app.partitions_of(self._bursts)]
-        try:
-            ends = await self._app.consumer.highwaters(*own)
-            progress, quiet_s = dict(self._next), 0.0
-            while behind := [tp for tp in own if self._next[tp.partition] < (ends.get(tp) or 0)]:
-                if quiet_s >= _QUIET_S and await self._is_past(behind, ends):
-                    break
-                await asyncio.sleep(_POLL_S)
-                if not self._is_ready() or self._app.consumer_generation_id != generation:
-                    return False
-                quiet_s = quiet_s + _POLL_S if progress == self._next else 0.0
-                progress = dict(self._next)
-        except (KafkaError, FaustError) as error:
-            # The next interval tries again.
-            log.debug("publication_postponed", error=str(error))
-            return False
+        ends = await self._app.consumer.highwaters(*own)
+        progress, quiet_s = dict(self._next), 0.0
+        while behind := [tp for tp in own if self._next[tp.partition] < (ends.get(tp) or 0)]:
+            if quiet_s >= _QUIET_S and await self._is_past(behind, ends):
+                break
+            await asyncio.sleep(_POLL_S)
+            if not self._is_ready() or self._app.consumer_generation_id != generation:
+                return False
+            # While a batch is written, the next one may wait behind it: the consumer's position then proves nothing.
+            is_quiet = progress == self._next and not self._writing.locked()
+            quiet_s = quiet_s + _POLL_S if is_quiet else 0.0
+            progress = dict(self._next)
         return True
 
     async def _is_past(self, partitions: Sequence[TP], ends: Mapping[TP, int | None]) -> bool:

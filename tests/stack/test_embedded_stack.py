@@ -281,8 +281,13 @@ def test_all_other_parts_are_restarted_and_become_ready_when_they_are_killed_at_
 def test_a_model_whose_process_died_is_detected_and_reloaded(stack: Stack) -> None:
     triton = part(stack, "triton").pid
     # While a process starts another one, its copy of itself shows the same command for a moment.
-    wait_until(lambda: len(_stubs(stack)) == 1 and part(stack, "triton").ready, 60, "the process of the classifier")
-    (stub,) = _stubs(stack)
+
+    def only_stub() -> int | None:
+        stubs = _stubs(stack)
+        return stubs[0] if len(stubs) == 1 and part(stack, "triton").ready else None
+
+    stub = wait_until(only_stub, 60, "the process of the classifier")
+    assert stub is not None
     os.kill(stub, signal.SIGKILL)
 
     def reloaded() -> bool:

@@ -110,7 +110,9 @@ def test_all_observations_of_a_review_count() -> None:
         Rule("person", category=BurstCategory.PERSON),
         Rule("vehicle", category=BurstCategory.VEHICLE),
     )
-    event = burst(review=seen)
+    herd = Rule("herd", taxa=(LEOPARD,), min_count=2)
+    event = burst(review=seen.model_copy(update={"count": 6}))
+    assert not matches(herd, event), "the count is that of the wolves"
     assert [rule.name for rule, _ in index.matches(event, index.shown(event))] == ["leopard", "person"]
 
 
