@@ -12,6 +12,7 @@ VENV_DONE := .venv/complete
 IMAGES ?=
 ARGS ?=
 EXAMPLES ?= 20000
+COVERAGE ?= --cov --cov-report=term:skip-covered
 DIST ?= dist
 PIP_AUDIT := 2.10.1
 
@@ -29,6 +30,8 @@ demo: setup ## Run three simulated camera stations against the whole system (IMA
 screenshot: $(VENV_DONE) ## Photograph the dashboard of the last demo, for the README, into docs/images/dashboard.jpg.
 	@$(PY) -m uncia.infra.demo.screenshot $(ARGS)
 
+# Without coverage, which takes minutes; `make check` measures it.
+test: COVERAGE =
 test: setup check browser ssh-server test-recipes test-kubernetes test-stack ## All tests: style, types, unit tests, model recipes, the dashboard, and the real stack.
 
 test-recipes: setup browser ssh-server ## Tests of the model recipes, and of the dashboard in Chromium.
@@ -60,7 +63,7 @@ check: $(VENV_DONE) ## Style, types, layers, generated pages, unit tests with br
 	@$(PY) -m uncia topology docs --check
 	@$(PY) -m uncia settings docs --check
 	@$(PY) -m uncia.infra.kubernetes.generate --check
-	@$(PY) -m pytest -n auto --cov --cov-report=term:skip-covered tests/unit
+	@$(PY) -m pytest -n auto $(COVERAGE) tests/unit
 
 audit: .local/tools/pip-audit-$(PIP_AUDIT)/complete ## Search published vulnerabilities of the pinned Python packages; needs PyPI or OSV (ARGS='-s osv').
 	@# --strict: a package whose data cannot be read is an error; without it the result would be that nothing is known.
