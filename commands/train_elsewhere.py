@@ -159,10 +159,15 @@ def runs(as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = 
 
 def cancel(run: Annotated[str, typer.Argument(help="Name of the run.")]) -> None:
     """End a run on another machine and delete its folder there; copied data stay for the next run."""
+    from uncia.storage.process_lock import exclusive
     from uncia.training.remote.records import RunStore
 
     store = RunStore()
-    _remote_run(store.load(run), store, _Output(None, quiet=False)).cancel()
+    record = store.load(run)
+    # Whoever follows the run would take its end for a kill, and start it again.
+    refusal = TrainingError(f"another command follows {run}: press Ctrl-C there, which asks whether to end the run")
+    with exclusive(store.folder_of(run) / "lock", refusal):
+        _remote_run(record, store, _Output(None, quiet=False)).cancel()
     echo(f"{run} is cancelled")
 
 

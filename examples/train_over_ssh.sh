@@ -29,7 +29,7 @@ IdentityFile "$folder/keys/user"
 IdentitiesOnly yes
 UserKnownHostsFile "$folder/known_hosts"
 EOF
-[ "$(id -u)" != 0 ] || mkdir -p /run/sshd
+[ "$(id -u)" != 0 ] || mkdir -p -m 755 /run/sshd
 "$sshd" -D -e -f "$folder/server" 2>"$folder/server.log" &
 server=$!
 trap 'kill "$server" 2>/dev/null' EXIT

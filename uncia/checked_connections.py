@@ -28,6 +28,8 @@ __all__ = [
 ]
 
 LONGEST_RETRY_AFTER_S = 86_400.0
+_NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
+_LOCAL_NAT64 = ipaddress.IPv6Network("64:ff9b:1::/48")
 
 
 class ConnectionFailed(Exception):
@@ -117,7 +119,7 @@ def parse_retry_after(value: str | None) -> float | None:
     except ValueError:
         try:
             moment = parsedate_to_datetime(value)
-        except ValueError:
+        except (ValueError, OverflowError):
             return None
         seconds = (moment.replace(tzinfo=moment.tzinfo or UTC) - datetime.now(UTC)).total_seconds()
     return min(max(seconds, 0.0), LONGEST_RETRY_AFTER_S) if seconds == seconds else None
@@ -145,11 +147,15 @@ def describe_network_error(error: Exception | None) -> str:
 
 def _check_address(address: str, host: str, private_address: bool, loopback: bool) -> None:
     ip = ipaddress.ip_address(address.partition("%")[0])
-    if isinstance(ip, ipaddress.IPv6Address) and ip.ipv4_mapped is not None:
-        ip = ip.ipv4_mapped
+    local = False
+    if isinstance(ip, ipaddress.IPv6Address):
+        local = ip.is_site_local or ip in _LOCAL_NAT64
+        # What a translator on the way connects to.
+        inner = ipaddress.IPv4Address(int(ip) & 0xFFFFFFFF) if ip in _NAT64 else ip.ipv4_mapped or ip.sixtofour
+        ip = inner or ip
     if loopback and is_loopback(host) and ip.is_loopback:
         return
     if ip.is_link_local or ip.is_multicast or ip.is_unspecified:
         raise AddressForbidden(host, str(ip), private=False)
-    if not ip.is_global and not private_address:
+    if (local or not ip.is_global) and not private_address:
         raise AddressForbidden(host, str(ip), private=True)

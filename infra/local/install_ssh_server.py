@@ -7,6 +7,7 @@ Optional: without it, these tests are skipped.
 
 import os
 import shutil
+import subprocess
 
 from uncia.errors import StackError
 from uncia.infra.local.install_tools import install_system_package
@@ -31,7 +32,12 @@ def main() -> None:
     """Install what is missing and may be installed; otherwise print one sentence."""
     try:
         if missing():
+            had_server = sshd() is not None
             install_system_package("openssh-server", otherwise=_HINT)
+            if not had_server and shutil.which("systemctl"):
+                # The package starts a server on port 22 of all addresses, which nobody asked for.
+                command = ["systemctl", "disable", "--now", "ssh.service", "ssh.socket"]
+                subprocess.run(command, capture_output=True, check=False)
     except StackError as error:
         echo(" ".join(str(error).splitlines()[:1]), err=True)
 

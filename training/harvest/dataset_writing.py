@@ -83,7 +83,8 @@ def write_dataset(
     write_durably(folder / TABLE_NAME, _table(rows, negative_label, taxa))
     write_durably(folder / CREDITS_FILE, _render("credits.html.j2", licences=_credits(rows), count=len(rows)))
     doubtful = sorted((one for one in pictures if one.doubt), key=lambda one: (one.weight, one.id))
-    shown = [_doubtful(one, folder) for one in doubtful[:_MOST_SHOWN] if one.id not in decisions]
+    undecided = [one for one in doubtful if one.id not in decisions]
+    shown = [_doubtful(one, folder) for one in undecided[:_MOST_SHOWN]]
     write_durably(folder / DOUBTFUL_FILE, _render("doubtful.html.j2", pictures=shown, count=len(doubtful)))
     write_durably(folder / REPORT_FILE, json.dumps(report, indent=2) + "\n")
     return len(rows)

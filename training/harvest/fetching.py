@@ -21,7 +21,13 @@ from uncia.imaging.frames import decode_frame
 from uncia.storage.durable import replace_durably
 from uncia.training.datasets.image_decoding import MAX_PIXELS, OTHER_FORMATS, load_frame, read_bytes
 from uncia.training.harvest import HarvestError
-from uncia.training.harvest.polite_client import FetchFailed, HarvestStopped, PoliteClient, origin_of
+from uncia.training.harvest.polite_client import (
+    LONGEST_WAIT_S,
+    FetchFailed,
+    HarvestStopped,
+    PoliteClient,
+    origin_of,
+)
 from uncia.training.harvest.query import LOCAL
 from uncia.training.harvest.rate_limit import HostLimiter
 from uncia.training.harvest.robots import Robots
@@ -88,11 +94,13 @@ class _HostQueue:
         with self._lock:
             self._failures[host] = 0
 
-    def failed(self, host: str) -> int:
-        """The host failed. After several failures in a row its pictures are dropped; returns how many there were."""
+    def failed(self, host: str, *, for_long: bool = False) -> int:
+        """The host failed. After several failures in a row its pictures are dropped, and at once where it asked for a
+        long pause; returns how many there were."""
         with self._lock:
             self._failures[host] += 1
-            return len(self._waiting.pop(host, ())) if self._failures[host] >= _FAILURES_OF_HOST else 0
+            dropped = for_long or self._failures[host] >= _FAILURES_OF_HOST
+            return len(self._waiting.pop(host, ())) if dropped else 0
 
 
 def _host_of(picture: WantedPicture) -> str:
@@ -158,8 +166,9 @@ class PictureFetcher:
 
     def _note_failure(self, picture: WantedPicture, error: FetchFailed, queue: _HostQueue) -> None:
         if error.temporary:
-            dropped = queue.failed(_host_of(picture))
-            if self._store.count_attempt(picture.id) < _RUNS:
+            for_long = (error.retry_after_s or 0.0) > LONGEST_WAIT_S
+            dropped = queue.failed(_host_of(picture), for_long=for_long)
+            if error.reason == "paused" or self._store.count_attempt(picture.id) < _RUNS:
                 self._count(postponed=1 + dropped)
                 return
             self._count(postponed=dropped)
@@ -199,17 +208,24 @@ class PictureFetcher:
             assert self._local is not None
             path = self._local.path(picture.url)
             try:
-                with path.open("rb") as source:
-                    if os.fstat(source.fileno()).st_size > MAX_PICTURE_BYTES:
-                        raise FetchFailed("too-large", f"more than {MAX_PICTURE_BYTES:,} bytes", temporary=False)
-                    shutil.copyfileobj(source, file)
+                source = path.open("rb")
             except FileNotFoundError as error:
                 raise FetchFailed("missing", "the file does not exist", temporary=False) from error
+            except OSError as error:
+                raise FetchFailed("unreadable", f"it cannot be read: {error.strerror}", temporary=False) from error
+            with source:
+                if os.fstat(source.fileno()).st_size > MAX_PICTURE_BYTES:
+                    raise FetchFailed("too-large", f"more than {MAX_PICTURE_BYTES:,} bytes", temporary=False)
+                shutil.copyfileobj(source, file)
             return
-        assert self._client is not None and self._robots is not None
-        if not self._robots.allows(picture.url):
+        assert self._client is not None
+        self._check_robots(picture.url)
+        self._client.get_file(picture.url, file, MAX_PICTURE_BYTES, self._check_robots)
+
+    def _check_robots(self, url: str) -> None:
+        assert self._robots is not None
+        if not self._robots.allows(url):
             raise FetchFailed("robots", "robots.txt of the host forbids it", temporary=False)
-        self._client.get_file(picture.url, file, MAX_PICTURE_BYTES)
 
 
 def check_picture(path: Path) -> str:

@@ -25,10 +25,16 @@ ALL_CODES = ("cc0", "pdm", *(f"cc-{code}" for code in _CC), "cdla-permissive", O
 DEFAULT_CODES = ("cc0", "pdm", "cc-by", "cc-by-sa")
 """Accepted unless others are named: they permit changes and every use."""
 
-_URL = re.compile(r"creativecommons\.org/(licenses|publicdomain)/([a-z-]+)(?:/(\d\.\d))?")
-_VERSION = re.compile(r"\b(\d)[. ](\d)\b")
-_CC_CODE = re.compile(r"(?:cc|creative commons)[ _-]*((?:by|nc|sa|nd)(?:[ _-]+(?:by|nc|sa|nd))*)\b")
-_BARE_CODE = re.compile(r"by(?:-(?:nc|sa|nd))*(?![a-z-])")
+# Each is the whole text: one word more, such as `non-commercial`, may take back what stands before it.
+_URL = re.compile(
+    r"(?:https?:)?(?://)?(?:www\.)?creativecommons\.org/(licenses|publicdomain)/([a-z-]+)"
+    r"(?:/(\d\.\d)(?:/[a-z._/-]*)?)?/?(?:[?#]\S*)?"
+)
+_PORT = r"(?:[ -](?:(?!nc|nd|sa)[a-z]{2}|igo|scotland|international|unported|generic))?"
+_VERSION = rf"(?:[ -]v?(\d)[. ](\d)(?:, ?\d\.\d)*{_PORT})?"
+_CC0 = re.compile(r"cc[ -]?(?:0|zero)(?:[ -]v?1[. ]0)?(?: universal)?(?: \(cc0 1\.0\))?(?: public domain dedication)?")
+_CDLA = re.compile(r"cdla-permissive(?:[ -](\d)[. ](\d))?")
+_CC_CODE = re.compile(r"(?:(?:cc|creative commons)[ -]*)?((?:by|nc|sa|nd)(?:[ -]+(?:by|nc|sa|nd))*)" + _VERSION)
 
 
 @dataclass(frozen=True)
@@ -66,24 +72,20 @@ def parse_licence(text: str | None) -> Licence | None:
     Reads `cc-by` (iNaturalist), `http://creativecommons.org/licenses/by/4.0/` and `CC_BY_4_0` (GBIF), `CC BY-SA 3.0
     at` (Wikimedia Commons), and `by-nc` (Openverse).
     """
-    plain = " ".join((text or "").lower().replace("_", " ").split())
-    if not plain:
-        return None
-    if found := _URL.search(plain):
+    if found := _URL.fullmatch(" ".join((text or "").lower().split())):
         return _from_url(*found.groups())
-    version = ".".join(found.groups()) if (found := _VERSION.search(plain)) else ""
-    if re.fullmatch(r"(cc[ _-]?0|cc[ _-]?zero)\b.*", plain):
+    plain = " ".join((text or "").lower().replace("_", " ").split())
+    if _CC0.fullmatch(plain):
         return Licence("cc0", "1.0")
     if plain in ("pdm", "public domain mark", "public domain mark 1.0", "pdm 1.0"):
         return Licence("pdm", "1.0")
-    if "cdla-permissive" in plain:
-        return Licence("cdla-permissive", version)
-    found = _CC_CODE.match(plain) or _BARE_CODE.match(plain)
-    if found is None:
+    if found := _CDLA.fullmatch(plain):
+        return Licence("cdla-permissive", ".".join(filter(None, found.groups())))
+    if (found := _CC_CODE.fullmatch(plain)) is None:
         return None
-    parts = set(re.split(r"[ _-]+", (found.group(1) if found.lastindex else found.group()).strip()))
+    parts = set(re.split(r"[ -]+", found[1]))
     code = "-".join(part for part in ("by", "nc", "sa", "nd") if part in parts)
-    return Licence(f"cc-{code}", version) if code in _CC else None
+    return Licence(f"cc-{code}", ".".join(filter(None, found.groups()[1:]))) if code in _CC else None
 
 
 def _from_url(kind: str, code: str, version: str | None) -> Licence | None:

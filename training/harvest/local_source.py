@@ -4,8 +4,10 @@ Anything that `read_dataset` reads. A table may state the provenance of each pic
 `url`; for the others the user states one licence and author. Pictures without either are refused, as from any source.
 """
 
+import lzma
 import tarfile
 import zipfile
+import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -100,6 +102,10 @@ def _labels_of(taxon: TargetTaxon) -> set[str]:
 
 def _relative(path: Path, root: Path) -> str:
     path = path.absolute()
+    try:
+        str(path).encode()
+    except UnicodeEncodeError as error:
+        raise HarvestError(f"{path!r} has a name that is no UTF-8: rename it") from error
     return path.relative_to(root).as_posix() if path.is_relative_to(root) else str(path)
 
 
@@ -113,6 +119,11 @@ def open_local_source(plan: HarvestPlan, folder: Path) -> LocalSource:
         source = unpacked
     data = read_dataset(source)
     root = (source if source.is_dir() else source.parent).absolute()
+    if root == (folder / "local").absolute():
+        # An archive is of somebody else: its table must not name files of this computer.
+        for sample in data.samples:
+            if not Path(sample.path).resolve().is_relative_to(root.resolve()):
+                raise HarvestError(f"{plan.local} names the picture {sample.path}, which is not in it")
     return LocalSource(data, root, plan, _read_provenance(source))
 
 
@@ -149,7 +160,10 @@ def unpack_archive(archive: Path, place: Path) -> int:
                 target.parent.mkdir(parents=True, exist_ok=True)
                 with file, target.open("wb") as out:
                     _copy(file, out)
-    except (OSError, tarfile.TarError, zipfile.BadZipFile, RuntimeError, NotImplementedError) as error:
+    except (
+        *(OSError, EOFError, ValueError, tarfile.TarError, zipfile.BadZipFile),
+        *(zlib.error, lzma.LZMAError, RuntimeError, NotImplementedError),
+    ) as error:
         raise HarvestError(f"{archive} cannot be unpacked: {error}") from error
     return count
 

@@ -25,16 +25,17 @@ from uncia.checked_connections import (
     parse_retry_after,
     tls_context,
 )
+from uncia.training.harvest import HarvestError
 from uncia.training.harvest.rate_limit import HostLimiter
 
 T = TypeVar("T")
 
-__all__ = ["MAX_JSON_BYTES", "FetchFailed", "Fetched", "HarvestStopped", "PoliteClient", "origin_of"]
+__all__ = ["LONGEST_WAIT_S", "MAX_JSON_BYTES", "FetchFailed", "Fetched", "HarvestStopped", "PoliteClient", "origin_of"]
 
 MAX_JSON_BYTES = 16 * 1_048_576
 _MOST_REDIRECTS = 5
 _ATTEMPTS = 4
-_LONGEST_WAIT_S = 300.0
+LONGEST_WAIT_S = 300.0
 """A server that wants to be left alone for longer is asked again in the next run."""
 _BUSY = (408, 425, 429)
 _CHUNK = 65_536
@@ -96,13 +97,15 @@ class PoliteClient:
         self._backoff = backoff
         self._timeout_s = timeout_s
 
-    def get_json(self, url: str, parse: Callable[[Any], T]) -> T:
+    def get_json(self, url: str, parse: Callable[[Any], T], before: Callable[[], None] = lambda: None) -> T:
         """What `parse` makes of the JSON at a URL. A page of HTML, and JSON that ends early, are tried again.
 
-        `parse` may raise `FetchFailed`, and is tried again where that is temporary. Raises `FetchFailed`.
+        `parse` may raise `FetchFailed`, and is tried again where that is temporary; so may `before`, which is called
+        before each attempt. Raises `FetchFailed`.
         """
 
         def get() -> T:
+            before()
             sink = io.BytesIO()
             fetched = self._get(url, sink, MAX_JSON_BYTES, "application/json")
             try:
@@ -115,13 +118,18 @@ class PoliteClient:
 
         return self._retry(get)
 
-    def get_file(self, url: str, sink: BinaryIO, most_bytes: int) -> Fetched:
-        """Write the body at a URL into an empty, seekable file. Raises `FetchFailed`, also above `most_bytes`."""
+    def get_file(
+        self, url: str, sink: BinaryIO, most_bytes: int, check: Callable[[str], None] = lambda url: None
+    ) -> Fetched:
+        """Write the body at a URL into an empty, seekable file. Raises `FetchFailed`, also above `most_bytes`.
+
+        `check` is called with the URL of each redirect, and may raise `FetchFailed`.
+        """
 
         def get() -> Fetched:
             sink.seek(0)
             sink.truncate()
-            return self._get(url, sink, most_bytes, "image/*")
+            return self._get(url, sink, most_bytes, "image/*", check)
 
         return self._retry(get)
 
@@ -143,7 +151,7 @@ class PoliteClient:
                 return call()
             except FetchFailed as error:
                 wait = error.retry_after_s or 0.0
-                if not error.temporary or attempt == _ATTEMPTS or wait > _LONGEST_WAIT_S:
+                if not error.temporary or attempt == _ATTEMPTS or wait > LONGEST_WAIT_S:
                     raise
                 self._pause(max(wait, self._backoff.delay_s(attempt)))
         raise AssertionError("unreachable")
@@ -152,12 +160,31 @@ class PoliteClient:
         if self._stop.wait(seconds):
             raise HarvestStopped
 
-    def _get(self, url: str, sink: BinaryIO, most_bytes: int, accept: str) -> Fetched:
+    def _wait_for_turn(self, host: str) -> None:
+        """Wait for the host's interval, and for a pause that it asks for meanwhile. Raises `FetchFailed`."""
+        while True:
+            wait = self._limiter.reserve(host)
+            if wait > LONGEST_WAIT_S:
+                message = f"the host asked to be left alone for {wait:,.0f} s"
+                raise FetchFailed("paused", message, temporary=True, retry_after_s=wait)
+            self._pause(wait)
+            if not self._limiter.is_paused(host):
+                return
+
+    def _get(
+        self,
+        url: str,
+        sink: BinaryIO,
+        most_bytes: int,
+        accept: str,
+        check: Callable[[str], None] = lambda url: None,
+    ) -> Fetched:
         for _ in range(_MOST_REDIRECTS + 1):
             found = self._get_once(url, sink, most_bytes, accept)
             if isinstance(found, Fetched):
                 return found
             url = found
+            check(url)
         raise FetchFailed("redirects", f"more than {_MOST_REDIRECTS} redirects", temporary=False)
 
     def _get_once(self, url: str, sink: BinaryIO, most_bytes: int, accept: str) -> Fetched | str:
@@ -165,7 +192,7 @@ class PoliteClient:
         host, port = origin_of(url)
         if not host:
             raise FetchFailed("not-a-url", "not a URL of http or https", temporary=False)
-        self._pause(self._limiter.reserve(host))
+        self._wait_for_turn(host)
         try:
             trusted = (host, port) in self._trusted
             with contextlib.ExitStack() as stack:
@@ -196,7 +223,10 @@ class PoliteClient:
         headers = {name.lower(): value for name, value in response.headers.items()}
         status = response.status
         if status in (301, 302, 303, 307, 308) and headers.get("location"):
-            return urljoin(url, headers["location"])
+            try:
+                return urljoin(url, headers["location"])
+            except ValueError as error:
+                raise FetchFailed("not-a-url", "a redirect to what is no URL", temporary=False) from error
         if status != 200:
             wait = parse_retry_after(headers.get("retry-after"))
             busy = status in _BUSY or status >= 500
@@ -207,8 +237,14 @@ class PoliteClient:
         if declared is not None and declared > most_bytes:
             raise FetchFailed("too-large", f"{declared:,} bytes, more than {most_bytes:,}", temporary=False)
         size = 0
-        while chunk := response.read(_CHUNK):
-            sink.write(chunk[: most_bytes - size])
+        # Not `read`: a chunk that states the size -1 would be read to the end of the connection, into memory.
+        while chunk := response.read1(_CHUNK):
+            try:
+                sink.write(chunk[: most_bytes - size])
+            except OSError as error:
+                # Not an error of the connection, which is what the caller would take it for.
+                problem = f"a picture cannot be written ({error.strerror}): free some space and run it again"
+                raise HarvestError(problem) from error
             size += len(chunk)
             if size > most_bytes:
                 raise FetchFailed("too-large", f"more than {most_bytes:,} bytes", temporary=False)

@@ -20,6 +20,7 @@ class HostLimiter:
         self._intervals = dict(intervals or {})
         self._clock = clock
         self._next: dict[str, float] = {}
+        self._paused: dict[str, float] = {}
         self._lock = threading.Lock()
 
     def wait_s(self, host: str) -> float:
@@ -38,4 +39,11 @@ class HostLimiter:
     def pause(self, host: str, seconds: float) -> None:
         """Leave the host alone for so long, as a server asked for with `Retry-After`."""
         with self._lock:
-            self._next[host] = max(self._next.get(host, 0.0), self._clock() + seconds)
+            until = self._clock() + seconds
+            self._paused[host] = max(self._paused.get(host, 0.0), until)
+            self._next[host] = max(self._next.get(host, 0.0), until)
+
+    def is_paused(self, host: str) -> bool:
+        """Whether a pause began after a request was reserved, and has not ended."""
+        with self._lock:
+            return self._paused.get(host, 0.0) > self._clock()

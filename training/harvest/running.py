@@ -61,7 +61,7 @@ class HarvestResult:
     @property
     def complete(self) -> bool:
         """Whether nothing is left for another run."""
-        return not self.search.unavailable and not self.fetched.postponed
+        return not self.search.unavailable and not self.fetched.postponed and not self.report.get("problems")
 
 
 def build_client(

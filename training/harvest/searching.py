@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 
 __all__ = ["SearchOutcome", "search_sources"]
 
+_OF_ONE_QUERY = ("http-400", "http-404", "http-410", "http-414", "http-422", "api-error")
+"""Failures that say nothing about the other queries of a source."""
+
 
 @dataclass
 class SearchOutcome:
@@ -60,17 +63,20 @@ class _Searcher:
             if missing <= 0:
                 self._store.finish_query(one.id)
                 return
-            if self._store.count_request(source.name, f"{datetime.now(UTC):%Y-%m-%d}") > source.daily_requests:
-                message = f"{source.daily_requests:,} requests were made today: continue tomorrow"
-                raise FetchFailed("daily-limit", message, temporary=True, retry_after_s=86_400)
             page = self._client.get_json(
                 source.page_url(one.query, self._plan.licences, cursor),
                 partial(source.parse, query=one.query, cursor=cursor),
+                before=partial(self._count_request, source),
             )
             cursor = page.next_cursor
             self._store.add_page(
                 one.id, [(found, self._refusal(found, one)) for found in page.records], cursor, missing
             )
+
+    def _count_request(self, source: SourceApi) -> None:
+        if self._store.count_request(source.name, f"{datetime.now(UTC):%Y-%m-%d}") > source.daily_requests:
+            message = f"{source.daily_requests:,} requests were made today: continue tomorrow"
+            raise FetchFailed("daily-limit", message, temporary=True, retry_after_s=86_400)
 
     def _refusal(self, record: PictureRecord, one: OpenQuery, *, names: bool = True) -> str | None:
         accepted: Sequence[str] = self._plan.licences
@@ -110,6 +116,7 @@ def search_sources(
                 searcher.search(one, sources[source])
             except FetchFailed as error:
                 store.note_problem(one.id, str(error))
-                outcome.unavailable[source] = str(error)
+                if error.reason not in _OF_ONE_QUERY:
+                    outcome.unavailable[source] = str(error)
     progress(len(queries), len(queries))
     return outcome

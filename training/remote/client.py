@@ -2,17 +2,19 @@
 
 import io
 import json
+import shutil
 import subprocess
 import tarfile
 import tempfile
 import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from importlib.resources import files
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import IO, Any
 
-from uncia.training.remote.errors import RemoteError
+from uncia.training.remote.errors import LinkBroken, RemoteError
 from uncia.training.remote.transports.transport import Transport
 
 __all__ = ["AgentClient", "AgentRefusal", "run_remote"]
@@ -22,6 +24,9 @@ _LOADER = 'import sys; b = sys.stdin.buffer; s = b.read(int(b.readline())); exec
 
 _END_LIMIT_S = 10
 """Seconds that a client may take to end after the last line of its answer."""
+
+_SILENCE_S = 60.0
+"""Seconds without a sign of life after which a link is given up: the agent gives one every 5 seconds."""
 
 Payload = Callable[[IO[bytes]], None]
 """Writes what follows the request."""
@@ -53,8 +58,12 @@ class AgentClient:
 
     def stream(self, operation: str, payload: Payload | None = None, **request: Any) -> Iterator[dict[str, Any]]:
         """The events of an operation; the last one has the key `result`."""
-        with self._open(operation, payload, request) as (output, failure):
+        with self._open(operation, payload, request) as (process, output, failure):
+            # Only while a run is followed: other operations are silent for as long as they take.
+            watch = _Watch(process, _SILENCE_S) if operation == "follow" else None
             for line in output:
+                if watch is not None:
+                    watch.heard_at = time.monotonic()
                 if (event := _parse(line)) is None:
                     continue
                 if "error" in event:
@@ -62,6 +71,8 @@ class AgentClient:
                 yield event
                 if "result" in event:
                     return
+            if watch is not None and watch.expired:
+                raise LinkBroken(f"nothing was heard for {_SILENCE_S:g} seconds")
             raise failure("")
 
     def fetch(self, folder: Path, progress: Callable[[int, int], None]) -> dict[str, tuple[int, str]]:
@@ -69,7 +80,7 @@ class AgentClient:
 
         Only regular files with the stated names are extracted.
         """
-        with self._open("fetch", None, {}) as (output, failure):
+        with self._open("fetch", None, {}) as (_, output, failure):
             first = next(filter(None, map(_parse, iter(output.readline, b""))), None)
             if first is None:
                 raise failure("")
@@ -80,10 +91,8 @@ class AgentClient:
                 with tarfile.open(fileobj=output, mode="r|") as archive:
                     for number, member in enumerate(archive, 1):
                         if member.name in stated and member.isfile():
-                            archive.extract(member, folder, filter="data")
+                            _extract(archive, member, folder)
                         progress(number, len(stated))
-            except tarfile.FilterError as error:
-                raise RemoteError(f"the package has a name that is refused: {error}") from error
             except (tarfile.TarError, EOFError) as error:
                 raise failure(str(error)) from error
             return stated
@@ -91,8 +100,8 @@ class AgentClient:
     @contextmanager
     def _open(
         self, operation: str, payload: Payload | None, request: dict[str, Any]
-    ) -> Iterator[tuple[IO[bytes], Callable[[str], RemoteError]]]:
-        """Start a call. Yields its output and what makes the error for one that ended early."""
+    ) -> Iterator[tuple[subprocess.Popen[bytes], IO[bytes], Callable[[str], RemoteError]]]:
+        """Start a call. Yields its process, its output and what makes the error for one that ended early."""
         line = json.dumps({**self._about, **request, "operation": operation}).encode() + b"\n"
         source = files("uncia.training.remote").joinpath("agent.py").read_bytes()
         command = self._transport.command([self._python, "-c", _LOADER])
@@ -110,13 +119,48 @@ class AgentClient:
                 return self._transport.explain(status, stderr.read().decode(errors="replace") or text)
 
             try:
-                yield process.stdout, failure
+                yield process, process.stdout, failure
             except AgentRefusal as refusal:
                 # An archive that ends early because a file here cannot be read.
                 sender.join()
                 if sender.error is not None:
                     raise sender.error from refusal
                 raise
+
+
+def _extract(archive: tarfile.TarFile, member: tarfile.TarInfo, folder: Path) -> None:
+    """Write a regular file below the folder, where nothing but this writes. Raises `RemoteError` for another place."""
+    # By hand: `filter="data"` is not in Python 3.11.2, that of Debian 12.
+    path = PurePosixPath(member.name)
+    if path.is_absolute() or not path.parts or ".." in path.parts:
+        raise RemoteError(f"the package has a name that is refused: {member.name!r}")
+    target = folder.joinpath(*path.parts)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    source = archive.extractfile(member)
+    assert source is not None  # it is a regular file
+    with source, target.open("wb") as out:
+        shutil.copyfileobj(source, out)
+
+
+class _Watch(threading.Thread):
+    """Kills a client from which nothing has come for too long: over a shared connection (ControlMaster), and with other
+    clients than ssh, nothing else notices a dead link."""
+
+    def __init__(self, process: subprocess.Popen[bytes], limit_s: float) -> None:
+        super().__init__(daemon=True)
+        self._process = process
+        self._limit_s = limit_s
+        self.heard_at = time.monotonic()
+        self.expired = False
+        self.start()
+
+    def run(self) -> None:
+        while self._process.poll() is None:
+            if time.monotonic() - self.heard_at > self._limit_s:
+                self.expired = True
+                self._process.kill()
+                return
+            time.sleep(1)
 
 
 class _Sender(threading.Thread):

@@ -282,7 +282,8 @@ class RemoteRun:
         out = Path(self._plan.out)
         folder = out.parent / f".{out.name}.training"
         folder.mkdir(parents=True, exist_ok=True)
-        if name == Path(name).name:
+        # The folder may hold the checkpoint of a run here.
+        if name == Path(name).name and Path(name).suffix in (".svg", ".png"):
             (folder / name).write_bytes(content)
 
     def _save_sometimes(self) -> None:
@@ -388,7 +389,7 @@ def _add(archive: tarfile.TarFile, sha256: str, path: Path, size: int, counter: 
 def _remove_plots(out: Path) -> None:
     """Delete the plots of the training, whose final form is in the package's card."""
     folder = out.parent / f".{out.name}.training"
-    paths: Iterable[Path] = folder.glob("*.svg")
+    paths: Iterable[Path] = (*folder.glob("*.svg"), *folder.glob("*.png"))
     for path in paths:
         path.unlink(missing_ok=True)
     with contextlib.suppress(OSError):

@@ -35,6 +35,9 @@ def write_wheel(folder: Path) -> Path:
     files[f"{info}/WHEEL"] = b"Wheel-Version: 1.0\nGenerator: uncia\nRoot-Is-Purelib: true\nTag: py3-none-any\n"
     files[f"{info}/RECORD"] = _record(files, f"{info}/RECORD")
     path = folder / f"uncia-{installed.version}-py3-none-any.whl"
+    # That of an earlier version, whose run ended with an error: a run has one wheel.
+    for other in folder.glob("*.whl"):
+        other.unlink()
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as wheel:
         for name, content in files.items():
             wheel.writestr(zipfile.ZipInfo(name, _TIME), content, zipfile.ZIP_DEFLATED)

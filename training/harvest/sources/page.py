@@ -65,7 +65,7 @@ def text_of(value: Mapping[str, Any], key: str) -> str:
     found = value.get(key)
     if isinstance(found, bool) or not isinstance(found, str | int):
         return ""
-    return " ".join(str(found).split())[:_MOST_CHARACTERS]
+    return _one_line(str(found))
 
 
 def plain_text(markup: str) -> str:
@@ -73,7 +73,12 @@ def plain_text(markup: str) -> str:
     parser = _TextParser()
     parser.feed(markup)
     parser.close()
-    return " ".join("".join(parser.parts).split())[:_MOST_CHARACTERS]
+    return _one_line("".join(parser.parts))
+
+
+def _one_line(text: str) -> str:
+    # JSON may hold half of a character (`\ud83d`), which no file and no database can.
+    return " ".join(text.encode("utf-8", "replace").decode().split())[:_MOST_CHARACTERS]
 
 
 class _TextParser(HTMLParser):
