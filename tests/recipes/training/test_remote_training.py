@@ -110,9 +110,9 @@ class Machine:
         return (self.out / "model.onnx").is_file()
 
 
-@pytest.fixture
-def machine(server: SshServer, data: Path, tmp_path: Path) -> Iterator[Machine]:
-    made = Machine(server, data, tmp_path)
+@contextmanager
+def other_machine(server: SshServer, data: Path, folder: Path) -> Iterator[Machine]:
+    made = Machine(server, data, folder)
     yield made
     for path in (made.root / "runs").glob("*/*"):
         if path.name in ("supervisor", "process"):
@@ -123,8 +123,23 @@ def machine(server: SshServer, data: Path, tmp_path: Path) -> Iterator[Machine]:
                     process.kill()
 
 
-def test_the_package_is_the_one_that_a_run_here_makes(machine: Machine, tmp_path: Path) -> None:
-    there = json.loads(machine.train(*_SHORT, "--json").splitlines()[-1])
+@pytest.fixture
+def machine(server: SshServer, data: Path, tmp_path: Path) -> Iterator[Machine]:
+    with other_machine(server, data, tmp_path) as made:
+        yield made
+
+
+@pytest.fixture(scope="module")
+def finished(
+    server: SshServer, data: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[tuple[Machine, dict[str, Any]]]:
+    """A machine where a run has ended, and what the command printed about it."""
+    with other_machine(server, data, tmp_path_factory.mktemp("finished")) as made:
+        yield made, json.loads(made.train(*_SHORT, "--json").splitlines()[-1])
+
+
+def test_the_package_is_the_one_that_a_run_here_makes(finished: tuple[Machine, dict[str, Any]], tmp_path: Path) -> None:
+    machine, there = finished
     size = ["--width", "32", "--height", "24", *_SHORT, "--json"]
     local = machine.start(
         "train", "small", str(machine.data), "--out", str(tmp_path / "local" / machine.out.name), *size
@@ -133,14 +148,15 @@ def test_the_package_is_the_one_that_a_run_here_makes(machine: Machine, tmp_path
     assert (there["onnx_sha256"], there["test"]) == (here["onnx_sha256"], here["test"])
 
 
-def test_after_the_run_the_package_is_here_and_the_run_is_gone_over_there(machine: Machine) -> None:
-    output = machine.train(*_SHORT)
-    assert f"{machine.out} contains the model" in output
+def test_after_the_run_the_package_is_here_and_the_run_is_gone_over_there(
+    finished: tuple[Machine, dict[str, Any]],
+) -> None:
+    machine, _ = finished
     assert machine.has_package and machine.run_folder is None
 
 
-def test_data_that_are_there_are_not_copied_again(machine: Machine) -> None:
-    machine.train(*_SHORT)
+def test_data_that_are_there_are_not_copied_again(finished: tuple[Machine, dict[str, Any]]) -> None:
+    machine, _ = finished
     assert "copying" not in machine.train(*_SHORT, "--seed", "1")
 
 
