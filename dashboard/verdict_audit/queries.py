@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from datetime import date, datetime, time
 from typing import Any
 
-from sqlalchemy import ColumnElement, Engine, Select, and_, case, extract, func, or_, select
+from sqlalchemy import ColumnElement, Connection, Engine, Select, and_, case, extract, func, or_, select
 
 from uncia.camtrap.taxonomy import Taxonomy
 from uncia.dashboard.catalogue.changes import Row
@@ -58,18 +58,31 @@ class VerdictAudit:
         self._taxonomy = taxonomy or Taxonomy.load()
 
     def queue(self, chosen: BurstFilter, limit: int, stations: Stations = None) -> list[str]:
-        """The bursts of the sample that were not reviewed, in the order in which they are to be."""
+        """The bursts of the sample that were not reviewed, in the order in which they are to be.
+
+        Both strata are mixed over the whole queue, by the positions in their windows: in the order of ids, the end of
+        the longer window would hold one kind of verdict alone, which tells the reviewer what the models say.
+        """
         with self._engine.begin() as connection:
             scope = read_scope(connection, self._taxonomy, stations)
-            conditions = [*all_conditions(chosen, scope), _settled(), bursts.c.reviewed.is_(False), self._sampled()]
-            start = self.sample.start
-            found: list[str] = []
-            for part in (bursts.c.burst_id >= start, bursts.c.burst_id < start):
-                wanted = select(bursts.c.burst_id).where(*conditions, part).order_by(bursts.c.burst_id)
-                found += connection.execute(wanted.limit(limit - len(found))).scalars()
-                if len(found) >= limit:
-                    break
-            return found
+            conditions = [*all_conditions(chosen, scope), _settled(), bursts.c.reviewed.is_(False)]
+            found: list[tuple[float, str]] = []
+            for stratum in Stratum:
+                own = self._first(connection, [*conditions, self._is(stratum)], stratum, limit)
+                found += [(self.sample.position(stratum, burst_id), burst_id) for burst_id in own]
+            return [burst_id for _, burst_id in sorted(found)[:limit]]
+
+    def _first(
+        self, connection: Connection, conditions: list[ColumnElement[bool]], stratum: Stratum, limit: int
+    ) -> list[str]:
+        """The bursts of a stratum that come first in its window."""
+        found: list[str] = []
+        for window in self.sample.windows(stratum):
+            wanted = select(bursts.c.burst_id).where(*conditions, _within(*window)).order_by(bursts.c.burst_id)
+            found += connection.execute(wanted.limit(limit - len(found))).scalars()
+            if len(found) >= limit:
+                break
+        return found
 
     def waiting(self, chosen: BurstFilter, stations: Stations = None) -> int:
         """How many bursts of the sample were not reviewed."""
@@ -128,11 +141,7 @@ class VerdictAudit:
 
     def _in_window(self, stratum: Stratum) -> ColumnElement[bool]:
         # Without a window nothing is sampled.
-        parts = [bursts.c.burst_id < ""]
-        for first, end in self.sample.windows(stratum):
-            within = bursts.c.burst_id >= first
-            parts.append(within if end is None else and_(within, bursts.c.burst_id < end))
-        return or_(*parts)
+        return or_(bursts.c.burst_id < "", *(_within(*window) for window in self.sample.windows(stratum)))
 
     def _counted(self, conditions: list[ColumnElement[bool]]) -> Select[Any]:
         kind = case(
@@ -191,6 +200,11 @@ def first_month(today: date, months: int) -> date:
     """The first day of the months, of which the last is that of `today`."""
     year, month = divmod(12 * today.year + today.month - months, 12)
     return date(year, month + 1, 1)
+
+
+def _within(first: str, end: str | None) -> ColumnElement[bool]:
+    from_first = bursts.c.burst_id >= first
+    return from_first if end is None else and_(from_first, bursts.c.burst_id < end)
 
 
 def _settled() -> ColumnElement[bool]:

@@ -86,6 +86,21 @@ def test_the_queue_holds_the_sample_without_reviews_in_its_order(project_engine:
     assert audit.waiting(BurstFilter()) == len(ordered)
 
 
+@pytest.mark.parametrize("blank, confident", [(1, 0.3), (0.4, 1), (1, 1)])
+def test_unequal_shares_are_mixed_over_the_whole_queue(project_engine: Engine, blank: float, confident: float) -> None:
+    chosen = AuditSample("3", blank, confident, 0.9)
+    positions = {
+        one.burst_id: chosen.position(stratum, one.burst_id)
+        for stratum in Stratum
+        for one in sampled(chosen, stratum)
+        if one.burst_id not in reviewed_at_first()
+    }
+    audit = VerdictAudit(project_engine, chosen)
+    ordered = sorted(positions, key=positions.__getitem__)
+    assert audit.queue(BurstFilter(), 500) == ordered
+    assert audit.queue(BurstFilter(), 7) == ordered[:7]
+
+
 def test_a_reviewed_burst_leaves_the_queue(project_engine: Engine) -> None:
     audit = VerdictAudit(project_engine, HALF)
     first, second, *_ = audit.queue(BurstFilter(), 500)
