@@ -48,7 +48,8 @@ def report(
     """Print missed animals and wrong verdicts by month and camera with intervals of 95 %, and cameras whose scores have
     drifted.
 
-    A smaller share than that of the settings counts the bursts that come first in the queue alone.
+    Shares that are smaller than those of the settings by the same factor count the bursts that come first in the queue
+    alone.
     """
     config = settings()
     engine = open_database(catalogue_url(config), read_only=True)

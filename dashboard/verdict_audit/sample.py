@@ -51,16 +51,15 @@ class AuditSample:
 
     @property
     def start(self) -> str:
-        """The id at which the window begins: the bursts of the sample are reviewed in the order of ids from here."""
+        """The id at which the windows of all strata begin."""
         return _id(self._start)
 
     def windows(self, stratum: Stratum) -> list[tuple[str, str | None]]:
-        """The ranges of ids of the sample: from the first up to but without the second (None: to the end)."""
-        length = round(self.share(stratum) * _SPACE)
+        """The ranges of ids of the sample, in the order of the window: from the first up to but without the second
+        (None: to the end)."""
+        length = self._length(stratum)
         if length <= 0:
             return []
-        if length >= _SPACE:
-            return [("", None)]
         end = self._start + length
         if end < _SPACE:
             return [(self.start, _id(end))]
@@ -69,6 +68,20 @@ class AuditSample:
     def includes(self, stratum: Stratum, burst_id: str) -> bool:
         """Whether a burst of the stratum belongs to the sample."""
         return any(first <= burst_id and (end is None or burst_id < end) for first, end in self.windows(stratum))
+
+    def position(self, stratum: Stratum, burst_id: str) -> float:
+        """Where in the window of a stratum a burst lies: 0 at its start, below 1 in it, more outside.
+
+        The bursts of all strata up to a position are the complete sample of all shares times this position. Raises
+        `ValueError` for a stratum without a share, and for what is no id.
+        """
+        length = self._length(stratum)
+        if length <= 0:
+            raise ValueError(f"no share of the {stratum} verdicts is sampled")
+        return (int(burst_id.removeprefix(_PREFIX), 16) - self._start) % _SPACE / length
+
+    def _length(self, stratum: Stratum) -> int:
+        return round(self.share(stratum) * _SPACE)
 
     @property
     def _start(self) -> int:

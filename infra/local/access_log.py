@@ -36,6 +36,10 @@ _IDENTIFYING = ("action", "who", "what", "hour", "address")
 
 MAX_AN_HOUR = 500
 """Records of one kind about one key, each with another address."""
+_FEWER_AN_HOUR = {"broker_sign_in_refused": 50}
+"""Of kinds that need no key."""
+_LONGEST_NAME = 249
+"""Characters of a topic's name. That of a consumer group can have 32,767, which would push older records out."""
 
 
 @dataclass(frozen=True)
@@ -58,7 +62,7 @@ def at_broker(line: str) -> Iterator[Access]:
         who, address, hour = found["who"], found["address"], found["at"][:13]
         if found["result"] == "Denied":
             what = f"{found['operation']} {found['kind']}".lower()
-            yield Access("broker_refused", who, what, hour, address, {"name": found["name"]})
+            yield Access("broker_refused", who, what, hour, address, {"name": found["name"][:_LONGEST_NAME]})
             return
         yield Access("key_used", who, "kafka", hour, address)
         if found["operation"] == "READ" and found["request"] in _READS and _has_positions(found["name"]):
@@ -89,7 +93,7 @@ class HourlyRecords:
             return
         self._known = {known for known in self._known if known.hour >= access.hour}
         alike = sum((known.action, known.who) == (access.action, access.who) for known in self._known)
-        if alike >= MAX_AN_HOUR:
+        if alike >= _FEWER_AN_HOUR.get(access.action, MAX_AN_HOUR):
             left_out = Access("records_left_out", access.who, access.action, access.hour)
             if left_out not in self._known:
                 self._known.add(left_out)

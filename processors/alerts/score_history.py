@@ -14,7 +14,8 @@
 6. Scores have **drifted** when the PSI without the noise passes both the F quantile for `FALSE_ALARM` and
    `LEAST_SHIFT`, which is what a person would call a change. They have **returned** when a window is what `RETURN` of
    all windows without a change exceed.
-7. The state is bounded: below 1,400 numbers while the reference is learned, then `BINS` counts twice.
+7. The state is bounded, in whatever order photographs arrive: below 1,400 scores and at most as many days while the
+   reference is learned, then `BINS` counts twice.
 """
 
 import math
@@ -131,13 +132,14 @@ class ScoreHistory(BaseModel):
     def add(self, burst_id: str, started: datetime, score: float) -> Comparison | None:
         """Add the score of a burst, 0 to 1. Returns the comparison of the window that it fills."""
         is_new_day = self.last is None or started.date() != self.last.date()
-        self.time += min(max(started - (self.last or started), timedelta(0)), MAX_STEP)
+        # A step backwards counts, too: photographs that arrive newest first would fill the reference without end.
+        self.time += min(abs(started - (self.last or started)), MAX_STEP)
         self.last, self.recent = started, [*self.recent, burst_id][-_RECENT:]
         value = round(_SCALE * score)
         if not self.limits:
             self._learn(value, is_new_day)
             return None
-        self.since = self.since or started.date()
+        self.since = min(self.since or started.date(), started.date())
         self.window[bisect_left(self.limits, value)] += 1
         if sum(self.window) < WINDOW_BURSTS or self.time < WINDOW_TIME:
             return None

@@ -43,7 +43,7 @@ class _Stored(BaseModel):
 
 def to_bytes(state: CameraAlerts) -> bytes:
     """Encode the state: about 200 bytes for each alert, 50 for each sighting, and at most 10 KB for the view and
-    7 KB for the scores."""
+    10 KB for the scores."""
     stored = _Stored(
         alerts=tuple(state.alerts.values()),
         heard=state.heard,

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.stack.containers import ContainerStack
+from tests.stack.conftest import KIND
 from tests.stack.test_strangers_at_kafka import settings_of
 from tests.waiting import wait_until
 from uncia.audit import audit_file, read_audit
@@ -19,15 +19,15 @@ from uncia.kafka.connection import connect_consumer
 from uncia.settings import Settings
 from uncia.topics import BURST_RESOLVED, DEPLOYMENT_CHANGED, Topic
 
+pytestmark = pytest.mark.skipif(KIND != "embedded", reason="about the embedded stack alone")
+
 LIMIT_S = 20
 Recorded = Callable[..., dict[str, Any]]
 
 
 @pytest.fixture
-def recorded(stack: Stack | ContainerStack) -> Recorded:
+def recorded(stack: Stack) -> Recorded:
     """Waits for the record with these fields."""
-    if not isinstance(stack, Stack):
-        pytest.skip("about the embedded stack alone")
     folder: Path = stack.folder
 
     def find(**fields: str) -> dict[str, Any]:
@@ -52,12 +52,17 @@ def person(stack: Stack, request: pytest.FixtureRequest) -> Iterator[Identity]:
 
 
 def read(settings: Settings, topic: Topic) -> None:
-    """Ask the broker for messages of a topic."""
+    """Ask the broker for messages of a topic, until it has assigned a partition and answered a fetch."""
     consumer = connect_consumer(settings, group_id=f"{settings.kafka_username}-audit", enable_auto_commit=False)
     with contextlib.closing(consumer):
         consumer.subscribe([topic.full_name(settings)])
-        for _ in range(3):
-            consumer.poll(timeout_ms=1000)
+
+        def is_assigned() -> bool:
+            consumer.poll(timeout_ms=200)
+            return bool(consumer.assignment())
+
+        wait_until(is_assigned, LIMIT_S, "the assignment of a partition")
+        consumer.poll(timeout_ms=1000)
 
 
 @pytest.mark.parametrize("person", [Role.RANGER], indirect=True)

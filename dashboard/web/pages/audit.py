@@ -69,7 +69,7 @@ class AuditPage(BaseModel):
     cameras: list[str]
     """Those that can be chosen."""
     waiting: int
-    """Bursts of the sample without a review, of any time."""
+    """Bursts of the sample without a review, of any camera and time: a queue of few bursts tells what they are."""
     total: CellView
     by_month: list[CellView]
     """Sums of the cameras; the newest first."""
@@ -103,7 +103,6 @@ def show_audit(
     audit, stations = context.services.verdict_audit, context.caller.stations
     since = first_month(datetime.now(UTC).date(), months)
     found = audit.rates(since, camera, stations)
-    chosen = BurstFilter() if camera is None else BurstFilter(cameras=(camera,))
     drifted = context.services.alerts.standing(AlertCause.SCORE_DRIFT, stations)
     return AuditPage(
         share_blank=audit.sample.blank,
@@ -113,7 +112,7 @@ def show_audit(
         since=since,
         camera=camera,
         cameras=sorted(context.services.catalogue.cameras(stations)),
-        waiting=audit.waiting(chosen, stations),
+        waiting=audit.waiting(BurstFilter(), stations),
         total=_cell(found.total),
         by_month=[_cell(cell) for cell in reversed(found.months)],
         cells=[_cell(cell) for cell in sorted(found.cells, key=_newest_first)],

@@ -297,11 +297,12 @@ def _candidates(context: Context, wanted: QueueRequest) -> list[BurstRow]:
 
 def _queued(detail: BurstDetail, blind: bool = False) -> QueuedBurst:
     counting = _counting(detail)
-    if blind and counting is None:
-        return _blinded(detail)
+    review_id = counting[0] if counting else None
+    if blind:
+        return _blinded(detail, review_id)
     return QueuedBurst(
         **burst_view(detail.burst).model_dump(),
-        review_id=counting[0] if counting else None,
+        review_id=review_id,
         suggestions=[
             Suggestion(
                 category=one.category or "animal",
@@ -316,8 +317,8 @@ def _queued(detail: BurstDetail, blind: bool = False) -> QueuedBurst:
     )
 
 
-def _blinded(detail: BurstDetail) -> QueuedBurst:
-    """The burst without anything that the models say of it."""
+def _blinded(detail: BurstDetail, review_id: str | None) -> QueuedBurst:
+    """The burst without anything that the models or a reviewer say of it; that it was reviewed, and by whom, stays."""
     view = burst_view(detail.burst)
     hidden = {
         **dict.fromkeys(("category", "taxon", "label", "rank", "count", "confidence", "cover")),
@@ -332,7 +333,7 @@ def _blinded(detail: BurstDetail) -> QueuedBurst:
     named = (BurstCategory.ANIMAL, BurstCategory.PERSON, BurstCategory.VEHICLE)
     return QueuedBurst(
         **view.model_copy(update=hidden).model_dump(),
-        review_id=None,
+        review_id=review_id,
         suggestions=[
             Suggestion(category=one.value, taxon=None, label=TEXT[f"category.{one.value}"], rank=None, score=None)
             for one in named

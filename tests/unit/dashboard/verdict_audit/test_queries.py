@@ -8,6 +8,7 @@ from sqlalchemy import Engine
 from tests.unit.dashboard.catalogue.catalogue_data import whole_project
 from tests.unit.dashboard.web.alert_data import fold_events, silence_of
 from uncia import ids
+from uncia.camtrap.taxonomy import ROOT, Taxon, Taxonomy
 from uncia.dashboard.catalogue.alerts import Alerts
 from uncia.dashboard.catalogue.filters import BurstFilter
 from uncia.dashboard.verdict_audit.queries import VerdictAudit
@@ -73,8 +74,20 @@ def animal(taxon: str | None = None) -> ReviewedObservation:
     return ReviewedObservation(category=BurstCategory.ANIMAL, taxon=taxon, label=taxon)
 
 
+PERSON = ReviewedObservation(category=BurstCategory.PERSON)
+
+
 def unreviewed(stratum: Stratum) -> list[BurstResolved]:
     return [burst for burst in sampled(ALL, stratum) if burst.burst_id not in reviewed_at_first()]
+
+
+def certain_ibex() -> BurstResolved:
+    """A confident burst that was not reviewed, of the certain taxon Capra sibirica."""
+    return next(
+        one
+        for one in unreviewed(Stratum.CONFIDENT)
+        if one.verdict and one.verdict.certain and one.verdict.taxon == "Capra sibirica"
+    )
 
 
 def test_the_queue_holds_the_sample_without_reviews_in_its_order(project_engine: Engine) -> None:
@@ -84,6 +97,21 @@ def test_the_queue_holds_the_sample_without_reviews_in_its_order(project_engine:
     assert audit.queue(BurstFilter(), 500) == ordered
     assert audit.queue(BurstFilter(), 3) == ordered[:3]
     assert audit.waiting(BurstFilter()) == len(ordered)
+
+
+@pytest.mark.parametrize("blank, confident", [(1, 0.3), (0.4, 1), (1, 1)])
+def test_unequal_shares_are_mixed_over_the_whole_queue(project_engine: Engine, blank: float, confident: float) -> None:
+    chosen = AuditSample("3", blank, confident, 0.9)
+    positions = {
+        one.burst_id: chosen.position(stratum, one.burst_id)
+        for stratum in Stratum
+        for one in sampled(chosen, stratum)
+        if one.burst_id not in reviewed_at_first()
+    }
+    audit = VerdictAudit(project_engine, chosen)
+    ordered = sorted(positions, key=positions.__getitem__)
+    assert audit.queue(BurstFilter(), 500) == ordered
+    assert audit.queue(BurstFilter(), 7) == ordered[:7]
 
 
 def test_a_reviewed_burst_leaves_the_queue(project_engine: Engine) -> None:
@@ -150,6 +178,68 @@ def test_an_animal_in_a_blank_is_an_error(project_engine: Engine) -> None:
     assert (after.sampled, after.decided, after.undecided, after.wrong) == (before.sampled, 3, 1, 1)
 
 
+def test_an_animal_beside_a_person_in_a_blank_is_an_error(project_engine: Engine) -> None:
+    burst = unreviewed(Stratum.BLANK)[0]
+    audit = VerdictAudit(project_engine, ALL)
+    before = audit.rates().total.blank
+    fold_events(project_engine, review(burst, ReviewDecision.CORRECT, PERSON, animal()))
+    after = audit.rates().total.blank
+    assert (after.decided, after.wrong, after.absent) == (before.decided + 1, before.wrong + 1, before.absent)
+
+
+@pytest.mark.parametrize(
+    "seen, animals, others",
+    [((animal(),), 1, 0), ((PERSON, animal()), 1, 0), ((PERSON,), 0, 1), ((), 0, 1)],
+)
+def test_a_doubtful_verdict_is_an_animal_where_any_observation_is(
+    project_engine: Engine, seen: tuple[ReviewedObservation, ...], animals: int, others: int
+) -> None:
+    sample = AuditSample("1", 1, 1, 1)
+    burst = next(
+        one
+        for one in bursts()
+        if one.category is BurstCategory.ANIMAL
+        and stratum_of(one, sample.confidence) is None
+        and one.burst_id not in reviewed_at_first()
+    )
+    audit = VerdictAudit(project_engine, sample)
+    before = audit.rates().total.verdicts
+    fold_events(project_engine, review(burst, ReviewDecision.CORRECT if seen else ReviewDecision.BLANK, *seen))
+    after = audit.rates().total.verdicts
+    assert after.doubtful == before.doubtful
+    assert after.doubtful_animals - before.doubtful_animals == animals
+    assert after.doubtful_others - before.doubtful_others == others
+
+
+@pytest.mark.parametrize(
+    "seen, decided, wrong",
+    [
+        (("ibex",), 0, 0),
+        (("Panthera uncia", "ibex"), 0, 0),
+        (("ibex", "Capra sibirica"), 1, 0),
+        (("Panthera uncia", "Capra sibirica"), 1, 0),
+        (("Panthera uncia", "Canis lupus"), 1, 1),
+    ],
+)
+def test_a_taxon_that_the_taxonomy_does_not_have_decides_nothing(
+    project_engine: Engine, seen: tuple[str, ...], decided: int, wrong: int
+) -> None:
+    audit = VerdictAudit(project_engine, ALL)
+    before = audit.rates().total.confident
+    fold_events(project_engine, review(certain_ibex(), ReviewDecision.CORRECT, *map(animal, seen)))
+    after = audit.rates().total.confident
+    assert (after.decided - before.decided, after.wrong - before.wrong) == (decided, wrong)
+    assert after.undecided - before.undecided == 1 - decided
+
+
+def test_the_name_of_the_verdict_agrees_also_where_the_taxonomy_does_not_have_it(project_engine: Engine) -> None:
+    audit = VerdictAudit(project_engine, ALL, Taxonomy([Taxon(ROOT, "kingdom", "")]))
+    before = audit.rates().total.confident
+    fold_events(project_engine, review(certain_ibex(), ReviewDecision.CORRECT, animal("Capra sibirica")))
+    after = audit.rates().total.confident
+    assert (after.decided, after.wrong) == (before.decided + 1, before.wrong)
+
+
 @pytest.mark.parametrize(
     "seen, wrong, absent",
     [
@@ -158,23 +248,23 @@ def test_an_animal_in_a_blank_is_an_error(project_engine: Engine) -> None:
         ("unnamed", 0, 0),
         ("other", 1, 0),
         ("person", 1, 1),
+        ("person and same", 0, 0),
+        ("person and other", 1, 0),
         ("nothing", 1, 1),
     ],
 )
 def test_a_confident_verdict_is_wrong_where_category_or_taxon_contradicts(
     project_engine: Engine, seen: str, wrong: int, absent: int
 ) -> None:
-    burst = next(
-        one
-        for one in unreviewed(Stratum.CONFIDENT)
-        if one.verdict and one.verdict.certain and one.verdict.taxon == "Capra sibirica"
-    )
+    burst = certain_ibex()
     observations = {
         "same": (animal("Capra sibirica"),),
         "above": (animal("Bovidae"),),
         "unnamed": (animal(),),
         "other": (animal("Panthera uncia"),),
-        "person": (ReviewedObservation(category=BurstCategory.PERSON),),
+        "person": (PERSON,),
+        "person and same": (PERSON, animal("Capra sibirica")),
+        "person and other": (PERSON, animal("Panthera uncia")),
         "nothing": (),
     }[seen]
     audit = VerdictAudit(project_engine, ALL)

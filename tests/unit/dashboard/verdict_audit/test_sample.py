@@ -62,6 +62,33 @@ def test_each_stratum_has_its_own_share() -> None:
     assert confident < blank
 
 
+@given(seeds, shares.filter(lambda share: share > 0.001), burst_ids)
+def test_the_position_in_the_window_is_below_one_in_the_sample_alone(seed: str, share: float, burst: str) -> None:
+    chosen = sample(seed, share)
+    position = chosen.position(BLANK, burst)
+    assert position >= 0
+    assert chosen.includes(BLANK, burst) is (position < 1)
+
+
+def test_the_position_grows_from_the_start_of_the_window_to_its_end() -> None:
+    chosen = sample(blank=0.5)
+    assert chosen.position(BLANK, chosen.start) == 0
+    assert chosen.position(BLANK, f"bst-{int(chosen.start[4:], 16) + 16**24 // 4:024x}") == pytest.approx(0.5)
+
+
+@pytest.mark.parametrize("scale", [0.1, 0.5])
+def test_the_first_positions_are_the_samples_of_scaled_shares(scale: float) -> None:
+    whole, part = sample(blank=0.8, confident=0.2), sample(blank=0.8 * scale, confident=0.2 * scale)
+    for stratum in Stratum:
+        first = {burst for burst in BURST_IDS if whole.position(stratum, burst) < scale}
+        assert first == {burst for burst in BURST_IDS if part.includes(stratum, burst)}
+
+
+def test_without_a_share_there_is_no_position() -> None:
+    with pytest.raises(ValueError, match="blank"):
+        sample(blank=0).position(BLANK, BURST_IDS[0])
+
+
 def test_the_settings_decide() -> None:
     settings = Settings(audit_share_blank=0.2, audit_share_confident=0.3, audit_confidence=0.8, audit_seed="x")
     assert AuditSample.of(settings) == AuditSample("x", 0.2, 0.3, 0.8)

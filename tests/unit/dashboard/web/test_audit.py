@@ -82,6 +82,22 @@ def test_blanks_and_animals_look_the_same(reviewer: Reviewer, services: Services
     assert [one[name] for name in said] == [other[name] for name in said]
 
 
+def test_a_burst_that_another_reviewer_has_decided_is_hidden_and_keeps_its_review(
+    reviewer: Reviewer, services: Services, writable_catalogue: Engine
+) -> None:
+    named = next(
+        row for row in services.catalogue.bursts(limit=200).rows if row.taxon and row.count and not row.reviewed
+    )
+    event = review(newest_burst(named.burst_id), ReviewDecision.CORRECT, animal(named.taxon))
+    fold_events(writable_catalogue, event)
+    (shown, *_) = reviewer.queue(queue="audit", first=named.burst_id)
+    assert (shown["burst_id"], shown["reviewed"], shown["reviewer"]) == (named.burst_id, True, "ann")
+    assert shown["review_id"] == event.review_id
+    assert named.taxon not in json.dumps(shown)
+    assert {shown[name] for name in ("category", "taxon", "label", "count", "confidence", "cover")} == {None}
+    assert not any(frame["boxes"] or frame["category"] or frame["deciding"] for frame in shown["frames"])
+
+
 def test_a_decision_counts_and_the_burst_leaves_the_queue(
     reviewer: Reviewer, services: Services, publisher: FakePublisher, writable_catalogue: Engine
 ) -> None:
@@ -137,6 +153,14 @@ def test_one_camera_is_shown_alone(sign_in: SignIn, services: Services) -> None:
     shown = client.get("/audit.json", params={"camera": camera}).json()
     assert {cell["camera"] for cell in shown["cells"]} == {camera}
     assert 'id="cameras"' not in client.get("/audit", params={"camera": camera}).text
+
+
+def test_the_queue_is_that_of_all_cameras_where_one_camera_is_shown(sign_in: SignIn, services: Services) -> None:
+    camera = services.verdict_audit.rates().cells[0].camera
+    client = sign_in(Role.REVIEWER)
+    assert 'href="/review?queue=audit"' in client.get("/audit", params={"camera": camera}).text
+    shown = client.get("/audit.json", params={"camera": camera}).json()
+    assert shown["waiting"] == services.verdict_audit.waiting(BurstFilter())
 
 
 def test_an_account_sees_its_stations_alone(sign_in: SignIn, writable_catalogue: Engine) -> None:

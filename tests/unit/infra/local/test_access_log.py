@@ -57,6 +57,11 @@ def test_what_the_broker_refuses_is_recorded_with_the_key() -> None:
     assert (access.address, access.details["name"]) == ("192.0.2.7", DEPLOYMENTS)
 
 
+def test_a_long_name_is_cut_at_the_longest_that_a_topic_can_have() -> None:
+    (access,) = at(message("subscriber-map", "g" * 32_767, result="Denied"))
+    assert access.details["name"] == "g" * 249
+
+
 FAILED = "[SocketServer nodeId=1] Failed authentication with /192.0.2.7 (channelId=1) (invalid credentials)"
 
 
@@ -89,10 +94,11 @@ def test_the_same_is_recorded_once_an_hour_also_after_a_restart(tmp_path: Path) 
     ]
 
 
-def test_a_stranger_cannot_fill_the_log(tmp_path: Path) -> None:
+@pytest.mark.parametrize("action, most", [("broker_refused", MAX_AN_HOUR), ("broker_sign_in_refused", 50)])
+def test_a_stranger_cannot_fill_the_log(tmp_path: Path, action: str, most: int) -> None:
     records = HourlyRecords(audit_file(tmp_path))
     for number in range(MAX_AN_HOUR + 20):
-        records.record(Access("broker_refused", "", "read topic", "2026-11-30T14", str(number)))
+        records.record(Access(action, "", "read topic", "2026-11-30T14", str(number)))
     records.record(Access("positions_read", "ranger-anna", DEPLOYMENTS, "2026-11-30T14"))
     actions = [record["action"] for record in read_audit(audit_file(tmp_path))]
-    assert actions == ["broker_refused"] * MAX_AN_HOUR + ["records_left_out", "positions_read"]
+    assert actions == [action] * most + ["records_left_out", "positions_read"]

@@ -15,6 +15,7 @@ from uncia.processors.alerts.score_history import (
     FALSE_ALARM,
     REFERENCE_BURSTS,
     REFERENCE_TIME,
+    SPACING,
     WINDOW_BURSTS,
     WINDOW_TIME,
     Comparison,
@@ -30,6 +31,9 @@ EVERY = timedelta(hours=3)
 """Between two bursts: a week has 56."""
 LEARNED = 225
 """Bursts until the reference is known, at this rate."""
+
+MOST_SCORES = REFERENCE_TIME // SPACING + 1
+"""Of a reference: each burst but the first adds at least the spacing to its time."""
 
 Pair = tuple[datetime, float]
 
@@ -161,11 +165,34 @@ def test_bursts_of_one_herd_count_once() -> None:
     assert history.wants("b3", START - DAY)
 
 
-def test_a_clock_that_jumps_fills_no_period() -> None:
+def test_photographs_that_arrive_newest_first_fill_the_reference() -> None:
+    values = scores(np.random.default_rng(1), LEARNED)
+    history = ScoreHistory()
+    add(history, reversed(list(timed(values))))
+    assert sum(history.reference) == LEARNED
+
+
+def test_the_window_begins_with_its_earliest_day_in_any_order() -> None:
+    (compared,) = add(learned(), reversed(list(timed([0.5] * 57, LEARNED))))
+    assert compared.since == (START + (LEARNED + 57 - WINDOW_BURSTS) * EVERY).date()
+
+
+@given(st.lists(st.integers(-300, -3) | st.integers(3, 300), min_size=1, max_size=40))
+def test_the_reference_is_bounded_in_any_order_of_arrival(steps: list[int]) -> None:
+    history, at = ScoreHistory(), START
+    for number in range(MOST_SCORES):
+        assert history.wants(str(number), at)
+        history.add(str(number), at, 0.5)
+        at += timedelta(minutes=10 * steps[number % len(steps)])
+    assert history.limits
+    assert history.scores == history.days == []
+
+
+def test_a_clock_that_jumps_adds_at_most_a_day_each_time() -> None:
     history = ScoreHistory()
     years = [(START + number % 2 * 3000 * DAY + number * EVERY, 0.5) for number in range(20)]
     add(history, years)
-    assert history.time <= 10 * DAY + 20 * EVERY
+    assert history.time <= 20 * DAY
 
 
 @pytest.mark.parametrize(
