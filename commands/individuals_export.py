@@ -17,7 +17,7 @@ from uncia.producers.deployments.topic import known_deployments
 from uncia.settings import Settings
 from uncia.storage.atomic_dir import atomic_directory
 
-__all__ = ["detectors_of", "export_captures"]
+__all__ = ["detectors_of", "export_captures", "level_of"]
 
 
 def export_captures(
@@ -41,7 +41,7 @@ def export_captures(
         raise UnciaError(f"{folder} exists: choose another folder")
     occasions = Occasions.between(first_day, last_day, occasion_days)
     taxa = SensitiveTaxa.load(config.sensitive_taxa, Taxonomy.load(config.taxonomy_file))
-    level = Sensitivity.NONE if exact else taxa.strictest_of(each.taxon for each in individuals)
+    level = Sensitivity.NONE if exact else level_of(individuals, taxa)
     deployments = [each for each in known_deployments(config).values() if _overlaps(each, first_day, last_day)]
     detectors = detectors_of(deployments, level, exact=exact)
     if not detectors:
@@ -61,6 +61,15 @@ def export_captures(
         for each in individuals
     )
     return left_out, captured
+
+
+def level_of(individuals: Sequence[Individual], taxa: SensitiveTaxa) -> Sensitivity:
+    """The level of the positions that are shown with individuals: the strictest of all that are listed where one has no
+    taxon, or where there is none: the stations were chosen for an animal all the same."""
+    known = [each.taxon for each in individuals if each.taxon]
+    if not known or len(known) < len(individuals):
+        return strictest(taxa.listed.values())
+    return taxa.strictest_of(known)
 
 
 def detectors_of(deployments: Iterable[DeploymentChanged], taxa: Sensitivity, *, exact: bool) -> list[Detector]:

@@ -10,7 +10,9 @@ import pytest
 from typer.testing import CliRunner
 
 from tests.unit.processors.identify.builders import NOW, TAXON, burst, crop_of
-from uncia.camtrap.individuals import IndividualUnknown, RegistryState, fold
+from uncia.camtrap.individuals import Individual, IndividualUnknown, RegistryState, fold
+from uncia.camtrap.sensitive_taxa import SensitiveTaxa
+from uncia.camtrap.taxonomy import Taxonomy
 from uncia.commands import individuals, individuals_export
 from uncia.commands.individuals import app
 from uncia.errors import UnciaError
@@ -195,6 +197,36 @@ def test_positions_are_as_exact_as_deployment_and_taxon_allow(
 ) -> None:
     (detector,) = individuals_export.detectors_of([deployment(level)], taxa, exact=exact)
     assert detector.latitude == latitude
+
+
+@pytest.mark.parametrize(
+    ("taxa", "level"),
+    [
+        ((), Sensitivity.EXTREME),
+        ((None,), Sensitivity.EXTREME),
+        (("Vulpes vulpes", None), Sensitivity.EXTREME),
+        (("Vulpes vulpes",), Sensitivity.NONE),
+        (("Vulpes vulpes", TAXON), Sensitivity.HIGH),
+    ],
+)
+def test_positions_are_as_coarse_as_any_taxon_demands_where_a_taxon_is_unknown(
+    taxa: tuple[str | None, ...], level: Sensitivity
+) -> None:
+    listed = SensitiveTaxa({TAXON: Sensitivity.HIGH, "Saiga tatarica": Sensitivity.EXTREME}, Taxonomy.load())
+    found = [Individual(f"ind-{number}", taxon=taxon) for number, taxon in enumerate(taxa)]
+    assert individuals_export.level_of(found, listed) == level
+
+
+def test_an_export_without_individuals_has_no_exact_position(
+    log: Log, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(individuals_export, "known_deployments", lambda _: {b"key": deployment(Sensitivity.NONE)})
+    exported = []
+    for options in ([], ["--exact-positions"]):
+        folder = tmp_path / f"survey{len(options)}"
+        run("export", "secr", str(folder), "--since", "2026-05-01", "--until", "2026-05-10", *options)
+        exported.append((folder / "traps.txt").read_text(encoding="utf-8"))
+    assert exported[0] != exported[1]
 
 
 def test_an_export_writes_its_files_and_refuses_a_folder_that_exists(
