@@ -3,7 +3,8 @@
 1. A burst is matched where its taxon is marked and no person is, or may be, in it. Whatever the setting of the crops
    says: of a burst with a person no crop is matched.
 2. What is to be matched has a due time, which each further crop moves: the crops of one burst vote together.
-3. A withdrawal is due at once. Crops that were withdrawn are listed until their descriptions are deleted.
+3. A withdrawal is due at once. Crops that were withdrawn are listed until their descriptions are deleted, and so is
+   every crop before it is described: whatever happens then, its description is found.
 4. Decisions are not stored here. `with_decisions` applies the registry of now to what is published, so that a sighting
    depends on what was matched and on the registry only, and an individual that was merged or removed meanwhile is
    resolved at publication.
@@ -36,10 +37,13 @@ __all__ = [
     "Match",
     "TaxonMarked",
     "after_crop",
+    "after_deletion",
     "after_publication",
     "after_tombstone",
     "after_verdict",
+    "before_describing",
     "choose_crops",
+    "descriptions_to_delete",
     "differs",
     "next_event",
     "taxon_of",
@@ -76,6 +80,8 @@ class Entry:
     gone: tuple[str, ...] = ()
     """Ids of crops that were withdrawn and whose descriptions may still be stored."""
     published: IndividualSighted | None = None
+    described: tuple[str, ...] = ()
+    """Ids of crops whose descriptions may be stored."""
 
 
 @dataclass(frozen=True)
@@ -164,6 +170,23 @@ def choose_crops(entry: Entry, listed: Sequence[CropPublished], most: int) -> tu
     ]
     found.sort(key=lambda crop: (-crop.score, -(crop.width or 0) * (crop.height or 0), crop.crop_id))
     return tuple(found[:most])
+
+
+def before_describing(entry: Entry, chosen: Sequence[CropPublished]) -> Entry:
+    """The state that is written before the first of these crops is described; the same object if nothing changes."""
+    described = tuple(dict.fromkeys((*entry.described, *(crop.crop_id for crop in chosen))))
+    return entry if described == entry.described else replace(entry, described=described)
+
+
+def descriptions_to_delete(entry: Entry, match: Match | None) -> tuple[str, ...]:
+    """Ids of the crops that were withdrawn and, where nothing was matched, of all that may be described."""
+    unmatched = () if match and match.crops else entry.described
+    return tuple(dict.fromkeys((*entry.gone, *unmatched)))
+
+
+def after_deletion(entry: Entry, deleted: Sequence[str]) -> Entry:
+    """The state after these descriptions were deleted."""
+    return replace(entry, described=tuple(crop_id for crop_id in entry.described if crop_id not in deleted))
 
 
 def next_event(entry: Entry, match: Match | None, state: RegistryState, now: datetime) -> IndividualSighted | None:

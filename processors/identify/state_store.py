@@ -31,6 +31,7 @@ class _Stored(BaseModel):
     withdrawn: str | None = None
     gone: tuple[str, ...] = ()
     published: IndividualSighted | None = None
+    described: tuple[str, ...] = ()
 
 
 def to_bytes(entry: Entry) -> bytes:
@@ -46,6 +47,7 @@ def to_bytes(entry: Entry) -> bytes:
         withdrawn=entry.withdrawn,
         gone=entry.gone,
         published=entry.published,
+        described=entry.described,
     )
     return pack_state(_VERSION, stored.model_dump_json(exclude_none=True).encode())
 
@@ -69,4 +71,5 @@ def from_bytes(burst_id: str, raw: bytes) -> Entry | None:
         stored.withdrawn,
         stored.gone,
         stored.published,
+        stored.described,
     )

@@ -24,10 +24,13 @@ from uncia.processors.identify.sighting import (
     Entry,
     Match,
     after_crop,
+    after_deletion,
     after_publication,
     after_tombstone,
     after_verdict,
+    before_describing,
     choose_crops,
+    descriptions_to_delete,
     differs,
     next_event,
     taxon_of,
@@ -164,6 +167,30 @@ def test_the_best_crops_are_matched() -> None:
     assert [each.score for each in choose_crops(begun(), listed, 3)] == [0.5, 0.4, 0.3]
 
 
+def test_crops_are_noted_before_they_are_described() -> None:
+    assert before_describing(begun(described=("crp-0",)), [crop_of(BURST)]).described == ("crp-0", OWN.crop_id)
+
+
+def test_crops_that_are_noted_are_not_noted_again() -> None:
+    entry = begun(described=(OWN.crop_id,))
+    assert before_describing(entry, [crop_of(BURST)]) is entry
+
+
+@pytest.mark.parametrize(
+    ("found", "deleted"),
+    [(None, ("crp-9", "crp-1")), (Match(()), ("crp-9", "crp-1")), (Match((OWN,)), ("crp-9",))],
+    ids=["nothing is matched", "no crop is left", "there is a match"],
+)
+def test_all_that_may_be_described_is_deleted_where_nothing_is_matched(
+    found: Match | None, deleted: tuple[str, ...]
+) -> None:
+    assert descriptions_to_delete(begun(described=("crp-1",), gone=("crp-9",)), found) == deleted
+
+
+def test_what_was_deleted_is_no_longer_noted() -> None:
+    assert after_deletion(begun(described=("crp-1", "crp-2")), ("crp-1",)).described == ("crp-2",)
+
+
 # What is published
 
 
@@ -243,7 +270,7 @@ def test_the_time_of_publication_alone_is_no_difference() -> None:
 
 
 def test_a_state_is_read_as_it_was_written() -> None:
-    entry = published(gone=("crp-9",))
+    entry = published(gone=("crp-9",), described=("crp-1",))
     assert from_bytes(entry.burst_id, to_bytes(entry)) == entry
 
 
