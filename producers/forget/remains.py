@@ -50,8 +50,8 @@ def what_remains(now: datetime) -> list[str]:
         "catalogue: it does not expire",
         f"what people decided about individuals, with ids of bursts and crops, keys of crops, times and cameras, on "
         f"{INDIVIDUAL_DECIDED.name}: it does not expire",
-        f"sightings of individuals that are withdrawn: burst, camera, time and taxon, on {INDIVIDUAL_SIGHTED.name}, and "
-        "their earlier revisions until Kafka compacts its segments",
+        f"sightings of individuals that are withdrawn: burst, camera, time and taxon, on {INDIVIDUAL_SIGHTED.name}, "
+        "and their earlier revisions until Kafka compacts its segments",
         "alerts: which rule matched at which camera and when, on camera.alert.raised.v1 and in the catalogue",
         "messages of `uncia deliver` in its outbox and at the receivers, with pictures that were attached to events of "
         "EarthRanger or Gundi",
