@@ -6,7 +6,7 @@ from datetime import datetime
 import structlog
 from pydantic import BaseModel, ValidationError
 
-from uncia.events import IndividualSighted
+from uncia.events import IndividualCandidate, IndividualSighted
 from uncia.processors.faust_runtime.stored_state import pack_state, unpack_state
 from uncia.processors.identify.sighting import Entry
 
@@ -32,6 +32,7 @@ class _Stored(BaseModel):
     gone: tuple[str, ...] = ()
     published: IndividualSighted | None = None
     described: tuple[str, ...] = ()
+    found: tuple[IndividualCandidate, ...] = ()
 
 
 def to_bytes(entry: Entry) -> bytes:
@@ -48,6 +49,7 @@ def to_bytes(entry: Entry) -> bytes:
         gone=entry.gone,
         published=entry.published,
         described=entry.described,
+        found=entry.found,
     )
     return pack_state(_VERSION, stored.model_dump_json(exclude_none=True).encode())
 
@@ -72,4 +74,5 @@ def from_bytes(burst_id: str, raw: bytes) -> Entry | None:
         stored.gone,
         stored.published,
         stored.described,
+        stored.found,
     )

@@ -60,6 +60,7 @@ from uncia.processors.identify.sighting import (
     after_tombstone,
     after_verdict,
     before_describing,
+    candidates_of,
     choose_crops,
     descriptions_to_delete,
     differs,
@@ -97,18 +98,19 @@ class _Published:
     decision_id: str | None
     individuals: tuple[str, ...]
     candidates: tuple[str, ...]
+    matched: tuple[str, ...]
+    """The candidates before mergers and removals."""
 
     @classmethod
-    def of(cls, event: IndividualSighted) -> "_Published":
-        return cls(event.decision_id, event.individuals, tuple(each.individual_id for each in event.candidates))
+    def of(cls, event: IndividualSighted, found: Sequence[IndividualCandidate]) -> "_Published":
+        candidates, matched = (tuple(each.individual_id for each in some) for some in (event.candidates, found))
+        return cls(event.decision_id, event.individuals, candidates, matched)
 
     def is_current(self, burst_id: str, state: RegistryState) -> bool:
         """Whether the registry of now gives the same."""
         decided = state.bursts.get(burst_id)
         wanted = (decided.latest.decision_id, decided.individuals) if decided else (None, ())
-        return wanted == (self.decision_id, self.individuals) and all(
-            state.resolve(each) == each for each in self.candidates
-        )
+        return (*wanted, candidates_of(self.matched, state)) == (self.decision_id, self.individuals, self.candidates)
 
 
 class IdentifyWorker:
@@ -142,7 +144,8 @@ class IdentifyWorker:
         self._due: dict[bytes, tuple[bool, float]] = {}
         self._published: dict[bytes, _Published] = {}
         self._generation: int | None = None
-        self._followed: tuple[int, frozenset[str]] | None = None
+        self._followed: int | None = None
+        """Version of the registry."""
         # A verdict that arrives while its burst is being published must not be overwritten by the older state.
         self._writing = asyncio.Lock()
         self._matching: asyncio.Task[None] | None = None
@@ -214,10 +217,10 @@ class IdentifyWorker:
         else:
             self._due[key] = (entry.withdrawn is not None or bool(entry.gone), entry.due)
         event = entry.published if entry and entry.withdrawn is None else None
-        if event is None or event.status is SightingStatus.WITHDRAWN:
+        if entry is None or event is None or event.status is SightingStatus.WITHDRAWN:
             self._published.pop(key, None)
         else:
-            self._published[key] = _Published.of(event)
+            self._published[key] = _Published.of(event, entry.found)
 
     def _load(self, key: bytes) -> Entry | None:
         raw = self._table.data.get(key)
@@ -272,8 +275,8 @@ class IdentifyWorker:
 
     async def _follow_registry(self, generation: int) -> None:
         """Publish again what people decided, or what the registry resolves to other individuals now."""
-        now = (self._reader.registry.version, self._reader.withdrawn.bursts)
-        if self._followed == now:
+        version = self._reader.registry.version
+        if self._followed == version:
             return
         state = await asyncio.to_thread(self._reader.registry.state)
         for number, (key, published) in enumerate(list(self._published.items())):
@@ -283,7 +286,7 @@ class IdentifyWorker:
                 await self._publish_decision(key, state)
             elif number % BATCH == 0:
                 await asyncio.sleep(0)
-        self._followed = now
+        self._followed = version
 
     async def _publish_decision(self, key: bytes, state: RegistryState) -> None:
         async with self._writing:
@@ -291,7 +294,7 @@ class IdentifyWorker:
             if entry is None or entry.published is None or entry.withdrawn is not None:
                 self._note(key, entry)
                 return
-            event = with_decisions(entry.published, state)
+            event = with_decisions(entry.published, entry.found, state)
             if differs(event, entry.published):
                 update = {"revision": entry.published.revision + 1, "sighted_at": datetime.now(UTC)}
                 event = event.model_copy(update=update)
@@ -321,6 +324,7 @@ class IdentifyWorker:
             if self._load(key) != entry:
                 return  # It changed meanwhile, and is due again.
             entry = await self._delete_descriptions(entry, match)
+            entry = replace(entry, found=match.candidates if match else ())
             event = next_event(entry, match, state, datetime.now(UTC))
             if event is not None and differs(event, entry.published):
                 await self._send(event, seconds=round(time.monotonic() - began, 3))

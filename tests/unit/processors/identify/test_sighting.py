@@ -14,6 +14,7 @@ from uncia.events import (
     BurstStatus,
     IndividualCandidate,
     IndividualCrop,
+    IndividualDecided,
     IndividualDecision,
     SightingStatus,
 )
@@ -21,6 +22,7 @@ from uncia.processors.identify.sighting import (
     NO_CROP,
     PERSON,
     REMOVED,
+    SUPERSEDED,
     Entry,
     Match,
     after_crop,
@@ -136,6 +138,19 @@ def test_a_burst_whose_person_was_an_error_is_matched_again() -> None:
     assert (after.withdrawn, after.due) == (None, 100.0)
 
 
+@pytest.mark.parametrize(("successor", "reason"), [("bst-2", SUPERSEDED), (None, REMOVED)])
+def test_a_burst_is_superseded_where_another_one_has_its_photographs(successor: str | None, reason: str) -> None:
+    after = entry_of(burst(1, revision=3, status=BurstStatus.SUPERSEDED, superseded_by=successor), begun())
+    assert after is not None
+    assert after.withdrawn == reason
+
+
+def test_a_superseded_burst_that_is_removed_stays_superseded() -> None:
+    after = after_tombstone(begun(withdrawn=SUPERSEDED), 60.0)
+    assert after is not None
+    assert after.withdrawn == SUPERSEDED
+
+
 def test_a_burst_that_is_removed_and_back_is_another_one() -> None:
     after = entry_of(burst(1, revision=1), after_tombstone(begun(), 60.0))
     assert after is not None
@@ -226,6 +241,13 @@ def test_a_sighting_is_withdrawn_once() -> None:
     assert next_event(done, None, RegistryState(), NOW) is None
 
 
+def test_another_reason_of_a_withdrawal_is_published() -> None:
+    withdrawn = next_event(published(), Match(()), RegistryState(), NOW)
+    event = next_event(begun(published=withdrawn, withdrawn=SUPERSEDED), None, RegistryState(), NOW)
+    assert event is not None
+    assert (event.reason, event.revision) == (SUPERSEDED, 3)
+
+
 def test_a_withdrawn_burst_of_which_nothing_was_published_leaves_no_state() -> None:
     assert after_publication(begun(withdrawn=REMOVED), None) is None
 
@@ -260,7 +282,24 @@ def test_an_undone_decision_leaves_the_proposal() -> None:
     confirmed = next_event(begun(), match(), fold([new]), NOW)
     assert before is not None
     assert confirmed is not None
-    assert with_decisions(confirmed, fold([new, undo(1, new)])) == before
+    assert with_decisions(confirmed, (), fold([new, undo(1, new)])) == before
+
+
+MERGED = [
+    decided(0, IndividualDecision.NEW, burst(20), "ind-a", crop_of(burst(20))),
+    decided(1, IndividualDecision.NEW, burst(21), "ind-b", crop_of(burst(21))),
+    merge(2, "ind-a", "ind-b"),
+]
+
+
+@pytest.mark.parametrize("undone", [MERGED[0], MERGED[2]], ids=["a removal", "a merger"])
+def test_what_is_undone_and_undone_again_leaves_the_candidates_as_matched(undone: IndividualDecided) -> None:
+    found = (candidate("ind-a", 0.9), candidate("ind-b", 0.7))
+    before = next_event(begun(), match(*found), fold(MERGED[:2]), NOW)
+    assert before is not None
+    changed = with_decisions(before, found, fold(MERGED if undone is MERGED[2] else [*MERGED[:2], undo(3, undone)]))
+    assert len(changed.candidates) == 1
+    assert with_decisions(changed, found, fold(MERGED[:2])) == before
 
 
 def test_the_time_of_publication_alone_is_no_difference() -> None:
@@ -270,7 +309,7 @@ def test_the_time_of_publication_alone_is_no_difference() -> None:
 
 
 def test_a_state_is_read_as_it_was_written() -> None:
-    entry = published(gone=("crp-9",), described=("crp-1",))
+    entry = published(gone=("crp-9",), described=("crp-1",), found=(candidate("ind-a"),))
     assert from_bytes(entry.burst_id, to_bytes(entry)) == entry
 
 
