@@ -124,7 +124,8 @@ def decide(
     config = settings()
     state = read_registry(config).state()
     sighted = _sighting(config, burst)
-    crops = _crops(sighted, crop, side)
+    decided = state.bursts.get(burst)
+    crops = _crops(sighted, decided.crops if decided else (), crop, side)
     individual = None
     if same is not None:
         individual = state.resolve(state.find(same).individual_id)
@@ -266,11 +267,19 @@ def export(
     as_json: bool = _JSON,
 ) -> None:
     """Export capture histories for secr, oSCR or camtrapR, or counts: minimum number alive, moves, turnover."""
-    from uncia.commands.individuals_export import export_captures
+    from uncia.commands.individuals_export import export_captures, without_bursts
+    from uncia.processors.identify.sighting import SUPERSEDED
 
     config = settings()
     state = read_registry(config).state()
     individuals = [each for each in state.current() if taxon in (None, each.taxon)]
+    # The photographs of a superseded burst are in its successor, where people decide again.
+    superseded = {
+        burst_id
+        for burst_id, sighted in read_sightings(config).items()
+        if sighted.status is SightingStatus.WITHDRAWN and sighted.reason == SUPERSEDED
+    }
+    individuals, again = without_bursts(individuals, superseded)
     left_out, captured = export_captures(
         config,
         kind,
@@ -282,9 +291,11 @@ def export(
         exact=exact_positions,
     )
     if as_json:
-        echo_json({"output": str(folder), "individuals": captured, "left_out": left_out})
+        echo_json({"output": str(folder), "individuals": captured, "left_out": left_out, "superseded": again})
         return
     echo(f"{folder}: {captured} individuals")
+    if again:
+        echo(f"left out: {again} sightings of bursts that were superseded by another one")
     if left_out:
         echo(f"left out: {left_out} sightings outside the survey, or of a station without a deployment")
 
@@ -387,13 +398,27 @@ def _sighting(config: Settings, burst: str) -> IndividualSighted:
     return found
 
 
-def _crops(sighted: IndividualSighted, wanted: Sequence[str], side: AnimalSide) -> tuple[IndividualCrop, ...]:
-    own = {crop.crop_id for crop in sighted.crops}
+def _crops(
+    sighted: IndividualSighted, decided: Sequence[IndividualCrop], wanted: Sequence[str], side: AnimalSide
+) -> tuple[IndividualCrop, ...]:
+    """The crops that a decision names: the best ones of the burst, and those that were decided when they were.
+
+    Without the latter, what was decided about them would still count after a decision about the whole burst. A side is
+    that of the best ones, which people see.
+    """
+    best = {crop.crop_id for crop in sighted.crops}
+    former = tuple(crop for crop in decided if crop.crop_id not in best)
+    own = best | {crop.crop_id for crop in former}
     foreign = [each for each in wanted if each not in own]
     if foreign:
         raise UnciaError(f"{sighted.burst_id} has no crop {', '.join(foreign)}; it has {', '.join(sorted(own))}")
-    chosen = (crop for crop in sighted.crops if not wanted or crop.crop_id in wanted)
-    return tuple(crop if side is AnimalSide.UNKNOWN else crop.model_copy(update={"side": side}) for crop in chosen)
+    chosen = (crop for crop in (*sighted.crops, *former) if not wanted or crop.crop_id in wanted)
+    return tuple(
+        crop.model_copy(update={"side": side})
+        if side is not AnimalSide.UNKNOWN and (crop.crop_id in best or crop.crop_id in wanted)
+        else crop
+        for crop in chosen
+    )
 
 
 def _check_free(state: RegistryState, code: str | None, name: str | None, own: str | None = None) -> None:

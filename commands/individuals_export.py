@@ -1,11 +1,12 @@
 """`uncia individuals export`: capture histories with the stations of the deployments."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
 
-from uncia.camtrap.capture_histories import Detector, Occasions
+from uncia.camtrap.capture_histories import Detector, Occasions, mean_longitude
 from uncia.camtrap.capture_tables import CaptureFormat, capture_tables
 from uncia.camtrap.individuals import Individual
 from uncia.camtrap.sensitive_taxa import SensitiveTaxa
@@ -17,7 +18,7 @@ from uncia.producers.deployments.topic import known_deployments
 from uncia.settings import Settings
 from uncia.storage.atomic_dir import atomic_directory
 
-__all__ = ["detectors_of", "export_captures"]
+__all__ = ["detectors_of", "export_captures", "level_of", "without_bursts"]
 
 
 def export_captures(
@@ -39,9 +40,9 @@ def export_captures(
         raise UnciaError(f"the survey ends on {last_day}, before it begins on {first_day}")
     if folder.exists():
         raise UnciaError(f"{folder} exists: choose another folder")
-    occasions = Occasions.between(first_day, last_day, occasion_days)
+    occasions = Occasions(first_day, last_day, occasion_days)
     taxa = SensitiveTaxa.load(config.sensitive_taxa, Taxonomy.load(config.taxonomy_file))
-    level = Sensitivity.NONE if exact else taxa.strictest_of(each.taxon for each in individuals)
+    level = Sensitivity.NONE if exact else level_of(individuals, taxa)
     deployments = [each for each in known_deployments(config).values() if _overlaps(each, first_day, last_day)]
     detectors = detectors_of(deployments, level, exact=exact)
     if not detectors:
@@ -63,6 +64,25 @@ def export_captures(
     return left_out, captured
 
 
+def without_bursts(individuals: Iterable[Individual], bursts: Collection[str]) -> tuple[list[Individual], int]:
+    """The individuals without their sightings in these bursts, and how many sightings those were."""
+    found, count = [], 0
+    for each in individuals:
+        kept = tuple(sighting for sighting in each.sightings if sighting.burst_id not in bursts)
+        count += len(each.sightings) - len(kept)
+        found.append(replace(each, sightings=kept))
+    return found, count
+
+
+def level_of(individuals: Sequence[Individual], taxa: SensitiveTaxa) -> Sensitivity:
+    """The level of the positions that are shown with individuals: the strictest of all that are listed where one has no
+    taxon, or where there is none: the stations were chosen for an animal all the same."""
+    known = [each.taxon for each in individuals if each.taxon]
+    if not known or len(known) < len(individuals):
+        return strictest(taxa.listed.values())
+    return taxa.strictest_of(known)
+
+
 def detectors_of(deployments: Iterable[DeploymentChanged], taxa: Sensitivity, *, exact: bool) -> list[Detector]:
     """One detector for each station, at the middle of the positions of its deployments.
 
@@ -82,7 +102,7 @@ def detectors_of(deployments: Iterable[DeploymentChanged], taxa: Sensitivity, *,
         Detector(
             station,
             sum(latitude for latitude, _ in found) / len(found),
-            sum(longitude for _, longitude in found) / len(found),
+            mean_longitude([longitude for _, longitude in found]),
             tuple(sorted(periods[station], key=lambda period: (period[0], period[1] or date.max))),
         )
         for station, found in sorted(places.items())

@@ -1,10 +1,14 @@
-"""Descriptions of crops, kept in the object store: each crop is described once, by whichever process needs it first.
+"""Descriptions of crops, kept in the object store: each crop is described once, when its burst is matched.
 
     individuals/<station>/<camera>/<crop id>.description
 
 A description is read again at every start for each reference, and has up to some hundred kilobytes: too much for a
-message. One that another version or another embedder wrote is computed again and replaced.
+message. One that another version or another embedder wrote is computed again. The side of the animal, which a person
+decides and may decide again, is not part of what is stored.
 """
+
+import contextlib
+from dataclasses import replace
 
 import numpy as np
 import structlog
@@ -42,30 +46,34 @@ class DescriptionStore:
         self._bucket = bucket
         self._matcher = matcher
 
-    def get(self, camera: str, crop: IndividualCrop) -> Description | None:
-        """The description of a crop; None, and a line in the log, where the crop is gone or cannot be read."""
+    def get(self, camera: str, crop: IndividualCrop, *, keep: bool = True) -> Description | None:
+        """The description of a crop; None, and a line in the log, where the crop is gone or cannot be read.
+
+        `keep`: store one that has to be computed. Only who is certain to delete it may do so: the worker that holds the
+        state of the crop's burst.
+        """
         key = description_key(camera, crop.crop_id)
-        side = _side(crop.side)
         known = self._stored(key)
-        if (
-            known is not None
-            and known.embedder == self._matcher.embedder
-            and side in (known.quality.side, Side.UNKNOWN)
-        ):
-            return known
+        if known is not None and known.embedder == self._matcher.embedder:
+            return _with_side(known, crop.side)
         try:
             data = self._store.get(crop.bucket, crop.key, max_bytes=MAX_BYTES)
             image = np.asarray(decode_photograph(data, (), max_pixels=MAX_PIXELS).image.convert("RGB"))
         except PermanentError as error:
             log.info("crop_not_described", crop_id=crop.crop_id, key=crop.key, reason=error.reason, error=str(error))
             return None
-        described = self._matcher.describe(image, side=side)
-        self._store.put(self._bucket, key, described.to_bytes(), content_type="application/octet-stream")
-        return described
+        described = self._matcher.describe(image)
+        if keep:
+            # The store takes no key that is too long, as of a camera with a long name: there is a description all the
+            # same, and it is computed again when it is needed again.
+            with contextlib.suppress(PermanentError):
+                self._store.put(self._bucket, key, described.to_bytes(), content_type="application/octet-stream")
+        return _with_side(described, crop.side)
 
     def delete(self, camera: str, crop_id: str) -> None:
-        """Delete the description of a crop, if there is one."""
-        self._store.delete(self._bucket, description_key(camera, crop_id))
+        """Delete the description of a crop, if there is one. Under a key that the store does not take there is none."""
+        with contextlib.suppress(PermanentError):
+            self._store.delete(self._bucket, description_key(camera, crop_id))
 
     def _stored(self, key: str) -> Description | None:
         try:
@@ -74,6 +82,7 @@ class DescriptionStore:
             return None
 
 
-def _side(side: AnimalSide) -> Side:
-    """What the matcher calls a side; a head is none of its sides."""
-    return {AnimalSide.LEFT: Side.LEFT, AnimalSide.RIGHT: Side.RIGHT}.get(side, Side.UNKNOWN)
+def _with_side(described: Description, side: AnimalSide) -> Description:
+    """With the side that a person decided; a head is none of the matcher's sides."""
+    known = {AnimalSide.LEFT: Side.LEFT, AnimalSide.RIGHT: Side.RIGHT}.get(side)
+    return described if known is None else replace(described, quality=replace(described.quality, side=known))

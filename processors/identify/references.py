@@ -107,6 +107,12 @@ class KnownIndividuals:
                 continue
             self._add(crop_id, one, described)
 
+    def forget(self, crop_id: str) -> None:
+        """Drop a crop whose description was deleted; `update` looks for it again."""
+        known = self._known.pop(crop_id, None)
+        if known is not None:
+            self._indices[known.taxon].remove(crop_id)
+
     def index(self, taxon: str) -> ReferenceIndex:
         """The index of a marked taxon."""
         if taxon not in self._indices:

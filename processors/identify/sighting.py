@@ -3,10 +3,11 @@
 1. A burst is matched where its taxon is marked and no person is, or may be, in it. Whatever the setting of the crops
    says: of a burst with a person no crop is matched.
 2. What is to be matched has a due time, which each further crop moves: the crops of one burst vote together.
-3. A withdrawal is due at once. Crops that were withdrawn are listed until their descriptions are deleted.
-4. Decisions are not stored here. `with_decisions` applies the registry of now to what is published, so that a sighting
-   depends on what was matched and on the registry only, and an individual that was merged or removed meanwhile is
-   resolved at publication.
+3. A withdrawal is due at once. Crops that were withdrawn are listed until their descriptions are deleted, and so is
+   every crop before it is described: whatever happens then, its description is found.
+4. Decisions are not stored here. `with_decisions` applies the registry of now to what was matched, so that a sighting
+   depends on these two only: an individual that was merged or removed meanwhile is resolved at publication, and is back
+   when that is undone.
 """
 
 from collections.abc import Callable, Sequence
@@ -32,14 +33,19 @@ __all__ = [
     "NO_CROP",
     "PERSON",
     "REMOVED",
+    "SUPERSEDED",
     "Entry",
     "Match",
     "TaxonMarked",
     "after_crop",
+    "after_deletion",
     "after_publication",
     "after_tombstone",
     "after_verdict",
+    "before_describing",
+    "candidates_of",
     "choose_crops",
+    "descriptions_to_delete",
     "differs",
     "next_event",
     "taxon_of",
@@ -76,6 +82,10 @@ class Entry:
     gone: tuple[str, ...] = ()
     """Ids of crops that were withdrawn and whose descriptions may still be stored."""
     published: IndividualSighted | None = None
+    described: tuple[str, ...] = ()
+    """Ids of crops whose descriptions may be stored."""
+    found: tuple[IndividualCandidate, ...] = ()
+    """The candidates as they were matched; those of `published` are what the registry made of them."""
 
 
 @dataclass(frozen=True)
@@ -115,7 +125,8 @@ def after_verdict(
         return entry
     taxon = taxon_of(burst, marked)
     if burst.status is BurstStatus.SUPERSEDED:
-        why: str | None = SUPERSEDED
+        # One without a successor has lost all its photographs.
+        why: str | None = SUPERSEDED if burst.superseded_by else REMOVED
     elif may_show_person(burst) or evidence_of(burst).says_person:
         why = PERSON
     else:
@@ -141,8 +152,13 @@ def after_verdict(
 
 
 def after_tombstone(entry: Entry | None, now: float) -> Entry | None:
-    """The state after the burst was removed from the log. What counts its revisions from 1 then is another burst."""
-    return None if entry is None else replace(entry, revision=0, withdrawn=REMOVED, due=now)
+    """The state after the burst was removed from the log. What counts its revisions from 1 then is another burst.
+
+    That it was superseded stays: exports leave it out, since its photographs are in another burst.
+    """
+    if entry is None:
+        return None
+    return replace(entry, revision=0, withdrawn=SUPERSEDED if entry.withdrawn == SUPERSEDED else REMOVED, due=now)
 
 
 def after_crop(entry: Entry | None, crop: CropPublished, due: float, now: float) -> Entry | None:
@@ -166,10 +182,31 @@ def choose_crops(entry: Entry, listed: Sequence[CropPublished], most: int) -> tu
     return tuple(found[:most])
 
 
+def before_describing(entry: Entry, chosen: Sequence[CropPublished]) -> Entry:
+    """The state that is written before the first of these crops is described; the same object if nothing changes."""
+    described = tuple(dict.fromkeys((*entry.described, *(crop.crop_id for crop in chosen))))
+    return entry if described == entry.described else replace(entry, described=described)
+
+
+def descriptions_to_delete(entry: Entry, match: Match | None) -> tuple[str, ...]:
+    """Ids of the crops that were withdrawn and, where nothing was matched, of all that may be described."""
+    unmatched = () if match and match.crops else entry.described
+    return tuple(dict.fromkeys((*entry.gone, *unmatched)))
+
+
+def after_deletion(entry: Entry, deleted: Sequence[str]) -> Entry:
+    """The state after these descriptions were deleted."""
+    return replace(entry, described=tuple(crop_id for crop_id in entry.described if crop_id not in deleted))
+
+
 def next_event(entry: Entry, match: Match | None, state: RegistryState, now: datetime) -> IndividualSighted | None:
     """What is to be published; None: nothing, since nothing of the burst was. `match` None: nothing was matched."""
     crops = match.crops if match and entry.withdrawn is None else ()
-    if not crops and (entry.published is None or entry.published.status is SightingStatus.WITHDRAWN):
+    reason = entry.withdrawn or NO_CROP
+    if not crops and (
+        entry.published is None
+        or (entry.published.status is SightingStatus.WITHDRAWN and entry.published.reason == reason)
+    ):
         return None
     event = IndividualSighted(
         burst_id=entry.burst_id,
@@ -179,7 +216,7 @@ def next_event(entry: Entry, match: Match | None, state: RegistryState, now: dat
         started_at=entry.started_at,
         taxon=entry.taxon,
         status=SightingStatus.WITHDRAWN,
-        reason=entry.withdrawn or NO_CROP,
+        reason=reason,
         sighted_at=now,
     )
     if not match or not crops:
@@ -195,15 +232,24 @@ def next_event(entry: Entry, match: Match | None, state: RegistryState, now: dat
             "reason": match.reason,
         }
     )
-    return with_decisions(proposed, state)
+    return with_decisions(proposed, match.candidates, state)
 
 
-def with_decisions(event: IndividualSighted, state: RegistryState) -> IndividualSighted:
-    """The sighting as the registry has it: what people decided, and candidates that exist, each once."""
+def candidates_of(matched: Sequence[str], state: RegistryState) -> tuple[str, ...]:
+    """What the registry makes of the individuals that were matched: those that exist, mergers applied, each once."""
+    known = (state.resolve(individual_id) for individual_id in matched)
+    return tuple(dict.fromkeys(each for each in known if each is not None))
+
+
+def with_decisions(
+    event: IndividualSighted, found: Sequence[IndividualCandidate], state: RegistryState
+) -> IndividualSighted:
+    """The sighting as the registry has it: what people decided, and those of the candidates `found` that exist, each
+    once. With the candidates as they were matched, an undone merger or removal brings them back."""
     if event.status is SightingStatus.WITHDRAWN:
         return event
     candidates: dict[str, IndividualCandidate] = {}
-    for candidate in event.candidates:
+    for candidate in found:
         known = state.resolve(candidate.individual_id)
         if known is not None and known not in candidates:
             candidates[known] = candidate.model_copy(update={"individual_id": known})

@@ -6,7 +6,7 @@ from datetime import datetime
 import structlog
 from pydantic import BaseModel, ValidationError
 
-from uncia.events import IndividualSighted
+from uncia.events import IndividualCandidate, IndividualSighted
 from uncia.processors.faust_runtime.stored_state import pack_state, unpack_state
 from uncia.processors.identify.sighting import Entry
 
@@ -31,6 +31,8 @@ class _Stored(BaseModel):
     withdrawn: str | None = None
     gone: tuple[str, ...] = ()
     published: IndividualSighted | None = None
+    described: tuple[str, ...] = ()
+    found: tuple[IndividualCandidate, ...] = ()
 
 
 def to_bytes(entry: Entry) -> bytes:
@@ -46,6 +48,8 @@ def to_bytes(entry: Entry) -> bytes:
         withdrawn=entry.withdrawn,
         gone=entry.gone,
         published=entry.published,
+        described=entry.described,
+        found=entry.found,
     )
     return pack_state(_VERSION, stored.model_dump_json(exclude_none=True).encode())
 
@@ -69,4 +73,6 @@ def from_bytes(burst_id: str, raw: bytes) -> Entry | None:
         stored.withdrawn,
         stored.gone,
         stored.published,
+        stored.described,
+        stored.found,
     )

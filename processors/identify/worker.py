@@ -18,6 +18,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any, TypeVar
 
 import faust
@@ -54,10 +55,14 @@ from uncia.processors.identify.sighting import (
     Match,
     TaxonMarked,
     after_crop,
+    after_deletion,
     after_publication,
     after_tombstone,
     after_verdict,
+    before_describing,
+    candidates_of,
     choose_crops,
+    descriptions_to_delete,
     differs,
     next_event,
     with_decisions,
@@ -93,18 +98,19 @@ class _Published:
     decision_id: str | None
     individuals: tuple[str, ...]
     candidates: tuple[str, ...]
+    matched: tuple[str, ...]
+    """The candidates before mergers and removals."""
 
     @classmethod
-    def of(cls, event: IndividualSighted) -> "_Published":
-        return cls(event.decision_id, event.individuals, tuple(each.individual_id for each in event.candidates))
+    def of(cls, event: IndividualSighted, found: Sequence[IndividualCandidate]) -> "_Published":
+        candidates, matched = (tuple(each.individual_id for each in some) for some in (event.candidates, found))
+        return cls(event.decision_id, event.individuals, candidates, matched)
 
     def is_current(self, burst_id: str, state: RegistryState) -> bool:
         """Whether the registry of now gives the same."""
         decided = state.bursts.get(burst_id)
         wanted = (decided.latest.decision_id, decided.individuals) if decided else (None, ())
-        return wanted == (self.decision_id, self.individuals) and all(
-            state.resolve(each) == each for each in self.candidates
-        )
+        return (*wanted, candidates_of(self.matched, state)) == (self.decision_id, self.individuals, self.candidates)
 
 
 class IdentifyWorker:
@@ -130,13 +136,16 @@ class IdentifyWorker:
         self._table = StateTable(app, TABLE, settings.partitions)
         self._store = ObjectStore(settings, max_connections=4, timeout_s=READ_TIMEOUT_S, attempts=1)
         self._descriptions = DescriptionStore(self._store, settings.bucket, matcher)
-        self._known = KnownIndividuals(matcher, self._descriptions.get, marked, self._whereabouts)
+        # What is described for a reference is not stored: the state of its burst may be another process's.
+        describe = partial(self._descriptions.get, keep=False)
+        self._known = KnownIndividuals(matcher, describe, marked, self._whereabouts)
         # The indices belong to one thread.
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="identify")
         self._due: dict[bytes, tuple[bool, float]] = {}
         self._published: dict[bytes, _Published] = {}
         self._generation: int | None = None
-        self._followed: tuple[int, frozenset[str]] | None = None
+        self._followed: int | None = None
+        """Version of the registry."""
         # A verdict that arrives while its burst is being published must not be overwritten by the older state.
         self._writing = asyncio.Lock()
         self._matching: asyncio.Task[None] | None = None
@@ -208,10 +217,10 @@ class IdentifyWorker:
         else:
             self._due[key] = (entry.withdrawn is not None or bool(entry.gone), entry.due)
         event = entry.published if entry and entry.withdrawn is None else None
-        if event is None or event.status is SightingStatus.WITHDRAWN:
+        if entry is None or event is None or event.status is SightingStatus.WITHDRAWN:
             self._published.pop(key, None)
         else:
-            self._published[key] = _Published.of(event)
+            self._published[key] = _Published.of(event, entry.found)
 
     def _load(self, key: bytes) -> Entry | None:
         raw = self._table.data.get(key)
@@ -266,8 +275,8 @@ class IdentifyWorker:
 
     async def _follow_registry(self, generation: int) -> None:
         """Publish again what people decided, or what the registry resolves to other individuals now."""
-        now = (self._reader.registry.version, self._reader.withdrawn.bursts)
-        if self._followed == now:
+        version = self._reader.registry.version
+        if self._followed == version:
             return
         state = await asyncio.to_thread(self._reader.registry.state)
         for number, (key, published) in enumerate(list(self._published.items())):
@@ -277,7 +286,7 @@ class IdentifyWorker:
                 await self._publish_decision(key, state)
             elif number % BATCH == 0:
                 await asyncio.sleep(0)
-        self._followed = now
+        self._followed = version
 
     async def _publish_decision(self, key: bytes, state: RegistryState) -> None:
         async with self._writing:
@@ -285,7 +294,7 @@ class IdentifyWorker:
             if entry is None or entry.published is None or entry.withdrawn is not None:
                 self._note(key, entry)
                 return
-            event = with_decisions(entry.published, state)
+            event = with_decisions(entry.published, entry.found, state)
             if differs(event, entry.published):
                 update = {"revision": entry.published.revision + 1, "sighted_at": datetime.now(UTC)}
                 event = event.model_copy(update=update)
@@ -301,18 +310,51 @@ class IdentifyWorker:
             self._note(key, entry)
             return
         began = time.monotonic()
-        match = None if entry.withdrawn else await self._with_store(lambda: self._find_match(entry))
+        match = None
+        if entry.withdrawn is None:
+            chosen = await self._without_error(entry, partial(self._choose, entry))
+            noted = await self._note_described(key, entry, chosen or ())
+            if noted is None:
+                return  # It changed meanwhile, and is due again.
+            entry = noted
+            if chosen:
+                match = await self._without_error(entry, partial(self._find_match, entry, chosen))
         state = await asyncio.to_thread(self._reader.registry.state)
         async with self._writing:
             if self._load(key) != entry:
                 return  # It changed meanwhile, and is due again.
-            await self._delete_descriptions(entry, match)
+            entry = await self._delete_descriptions(entry, match)
+            entry = replace(entry, found=match.candidates if match else ())
             event = next_event(entry, match, state, datetime.now(UTC))
             if event is not None and differs(event, entry.published):
                 await self._send(event, seconds=round(time.monotonic() - began, 3))
                 await self._write(key, entry.partition, after_publication(entry, event))
             else:
                 await self._write(key, entry.partition, after_publication(entry, None))
+
+    async def _note_described(self, key: bytes, entry: Entry, chosen: Sequence[CropPublished]) -> Entry | None:
+        """Write that these crops may be described; None: the state is not `entry` any more."""
+        async with self._writing:
+            if self._load(key) != entry:
+                return None
+            noted = before_describing(entry, chosen)
+            if noted is not entry:
+                await self._write(key, entry.partition, noted)
+            return noted
+
+    async def _without_error(self, entry: Entry, call: Callable[[], T]) -> T | None:
+        """As `_with_store`; None, and a line in the log, where it cannot be done, as with a key that is too long."""
+        try:
+            return await self._with_store(call)
+        except PermanentError as error:
+            log.warning(
+                "burst_not_matched",
+                burst_id=entry.burst_id,
+                camera=entry.camera,
+                reason=error.reason,
+                error=str(error),
+            )
+            return None
 
     async def _send(self, event: IndividualSighted, **fields: float) -> None:
         await send(self._sightings, key=event.burst_id.encode(), value=event.to_bytes())
@@ -328,13 +370,16 @@ class IdentifyWorker:
             **fields,
         )
 
-    async def _delete_descriptions(self, entry: Entry, match: Match | None) -> None:
-        """Delete those of crops that were withdrawn, and of all crops of a burst that must not be matched."""
-        gone = set(entry.gone)
-        if match is None and entry.published is not None:
-            gone |= {crop.crop_id for crop in entry.published.crops}
-        for crop_id in sorted(gone):
-            await self._with_store(lambda crop_id=crop_id: self._descriptions.delete(entry.camera, crop_id))  # type: ignore[misc]
+    async def _delete_descriptions(self, entry: Entry, match: Match | None) -> Entry:
+        """Delete those of crops that were withdrawn, and of all crops where nothing was matched."""
+        gone = descriptions_to_delete(entry, match)
+        for crop_id in gone:
+            await self._with_store(partial(self._delete_description, entry.camera, crop_id))
+        return after_deletion(entry, gone)
+
+    def _delete_description(self, camera: str, crop_id: str) -> None:
+        self._descriptions.delete(camera, crop_id)
+        self._known.forget(crop_id)
 
     async def _with_store(self, call: Callable[[], T]) -> T:
         """Run it in the thread of the indices; repeat it while the store is not available."""
@@ -345,10 +390,12 @@ class IdentifyWorker:
             on=(DependencyDown, AccessRefused),
         )
 
-    def _find_match(self, entry: Entry) -> Match:
-        """Describe the crops of a burst, and compare them with the known individuals."""
+    def _choose(self, entry: Entry) -> tuple[CropPublished, ...]:
         stored = read_manifest(self._store, self._settings.bucket, entry.camera, entry.burst_id).manifest
-        chosen = choose_crops(entry, stored.crops if stored else (), self._settings.identify_crops)
+        return choose_crops(entry, stored.crops if stored else (), self._settings.identify_crops)
+
+    def _find_match(self, entry: Entry, chosen: Sequence[CropPublished]) -> Match:
+        """Describe the chosen crops of a burst, and compare them with the known individuals."""
         crops, queries = [], []
         for crop in chosen:
             own = IndividualCrop(crop_id=crop.crop_id, bucket=crop.bucket, key=crop.key)

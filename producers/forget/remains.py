@@ -11,6 +11,8 @@ from uncia.topics import (
     IMAGE_EXPLAINED,
     IMAGE_PREDICTED,
     IMAGE_UPLOADED,
+    INDIVIDUAL_DECIDED,
+    INDIVIDUAL_SIGHTED,
     SECOND_LOOK_COMPLETED,
     STORAGE_CHANGED,
     Topic,
@@ -46,6 +48,10 @@ def what_remains(now: datetime) -> list[str]:
         f"earlier revisions of the bursts on {BURST_RESOLVED.name}, until Kafka compacts its segments",
         "what reviewers decided, with ids of photographs and boxes, on camera.observation.reviewed.v1 and in the "
         "catalogue: it does not expire",
+        f"what people decided about individuals, with ids of bursts and crops, keys of crops, times and cameras, on "
+        f"{INDIVIDUAL_DECIDED.name}: it does not expire",
+        f"sightings of individuals that are withdrawn: burst, camera, time and taxon, on {INDIVIDUAL_SIGHTED.name}, "
+        "and their earlier revisions until Kafka compacts its segments",
         "alerts: which rule matched at which camera and when, on camera.alert.raised.v1 and in the catalogue",
         "messages of `uncia deliver` in its outbox and at the receivers, with pictures that were attached to events of "
         "EarthRanger or Gundi",

@@ -1,4 +1,4 @@
-"""Removes every version of photographs, crops and explanations from the object store, and finds what is left."""
+"""Removes every version of photographs, and of all that was made of them, from the object store; finds what is left."""
 
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from uncia import ids
 from uncia.errors import PermanentError
 from uncia.producers.forget.plan import ForgetPlan, PlannedPhotograph
-from uncia.storage.object_keys import CROPS_PREFIX, EXPLANATIONS_PREFIX
+from uncia.storage.object_keys import CROPS_PREFIX, EXPLANATIONS_PREFIX, INDIVIDUALS_PREFIX
 from uncia.storage.object_store import ObjectStore, StoredVersion
 
 __all__ = ["StoreRemoval"]
@@ -18,7 +18,7 @@ class StoreRemoval:
 
     store: ObjectStore
     bucket: str
-    """Of crops and explanations; photographs name theirs."""
+    """Of crops, their descriptions and explanations; photographs name theirs."""
     max_bytes: int
 
     def remove(self, plan: ForgetPlan, ended_bursts: Collection[tuple[str, str]]) -> int:
@@ -44,7 +44,12 @@ class StoreRemoval:
             if not version.is_marker and self._is_of(photograph, version, plan.kept_uploads)
         ]
         for key in self._derived_keys(plan, ()):
-            found += [_described(version) for version in self.store.history(self.bucket, key)]
+            found += [
+                _described(version)
+                for version in self.store.history(self.bucket, key)
+                # The worker `identify` deletes descriptions in its own time, and may have left a marker since.
+                if not (version.is_marker and key.startswith(INDIVIDUALS_PREFIX))
+            ]
         return found
 
     def _remove_photograph(self, photograph: PlannedPhotograph, kept: Collection[str]) -> int:
@@ -86,6 +91,7 @@ class StoreRemoval:
         """Prefixes of which everything is of the plan's photographs."""
         for crop in plan.crops:
             yield crop.key
+            yield f"{INDIVIDUALS_PREFIX}{crop.camera}/{crop.crop_id}."
         gone = plan.images
         for camera, image_id in sorted(
             {(one.camera, one.image_id) for one in plan.photographs if one.image_id in gone}

@@ -1,11 +1,13 @@
 """Capture histories of individuals for spatial capture-recapture, and what else is counted of them. Pure.
 
-A detector is a station: the two cameras of a station that see both flanks detect one animal together. An occasion is a
-number of days from the first day of the survey, by the cameras' clocks.
+A detector is a station: the two cameras of a station that see both flanks detect one animal together. Their clocks
+differ, so that their bursts of one passage cannot be paired by time: of an individual at a station in an occasion those
+of the camera count that has most. An occasion is a number of days from the first day of the survey, by the cameras'
+clocks; the last one ends with the survey.
 """
 
 import math
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
@@ -23,6 +25,8 @@ __all__ = [
     "SharedIndividuals",
     "captures_of",
     "distance_m",
+    "labels_of",
+    "mean_longitude",
     "minimum_alive",
     "moves_of",
     "planar",
@@ -35,24 +39,25 @@ class Occasions:
     """The occasions of a survey."""
 
     first_day: date
+    last_day: date
+    """Both are included."""
     days: int
-    """Of one occasion."""
-    count: int
+    """Of one occasion; the last one may be shorter."""
 
-    @classmethod
-    def between(cls, first_day: date, last_day: date, days: int) -> "Occasions":
-        """The occasions from a day to another one, both included; the last may be longer than the survey."""
-        return cls(first_day, days, -(-((last_day - first_day).days + 1) // days))
+    @property
+    def count(self) -> int:
+        """The number of occasions."""
+        return -(-((self.last_day - self.first_day).days + 1) // self.days)
 
     def of(self, day: date) -> int | None:
         """The occasion of a day, from 1; None outside the survey."""
-        number = (day - self.first_day).days // self.days + 1
-        return number if 1 <= number <= self.count else None
+        return (day - self.first_day).days // self.days + 1 if self.first_day <= day <= self.last_day else None
 
     def days_of(self, occasion: int) -> tuple[date, ...]:
         """The days of an occasion, from 1."""
         begin = self.first_day + timedelta(days=(occasion - 1) * self.days)
-        return tuple(begin + timedelta(days=each) for each in range(self.days))
+        days = (begin + timedelta(days=each) for each in range(self.days))
+        return tuple(day for day in days if day <= self.last_day)
 
 
 @dataclass(frozen=True)
@@ -81,25 +86,46 @@ class Capture:
     """An individual at a station in an occasion."""
 
     individual: str
+    """As in `labels_of`."""
     occasion: int
     station: str
-    count: int
-    """Bursts."""
+    times: tuple[datetime, ...]
+    """Of the bursts of the camera that has most, by its clock, sorted."""
+    taxon: str = ""
+
+    @property
+    def count(self) -> int:
+        """Bursts."""
+        return len(self.times)
+
+
+def labels_of(individuals: Sequence[Individual]) -> dict[str, str]:
+    """A name of each individual, by its id: its label, with the id where several have it."""
+    labels = Counter(each.label for each in individuals)
+    return {
+        each.individual_id: each.label if labels[each.label] == 1 else f"{each.label} {each.individual_id}"
+        for each in individuals
+    }
 
 
 def captures_of(
-    individuals: Iterable[Individual], occasions: Occasions, stations: Iterable[str]
+    individuals: Sequence[Individual], occasions: Occasions, stations: Iterable[str]
 ) -> tuple[list[Capture], int]:
     """The captures, sorted; and the number of sightings that are left out: outside the survey, or of other stations."""
-    known, counts, left_out = set(stations), defaultdict[tuple[str, int, str], int](int), 0
+    known, labels, captures, left_out = set(stations), labels_of(individuals), [], 0
     for individual in individuals:
-        for sighting in individual.sightings:
-            occasion = occasions.of(sighting.captured_at.date()) if sighting.captured_at else None
-            if occasion is None or sighting.station not in known:
+        seen: dict[tuple[int, str], dict[str, list[datetime]]] = defaultdict(lambda: defaultdict(list))
+        for each in individual.sightings:
+            occasion = occasions.of(each.captured_at.date()) if each.captured_at else None
+            if occasion is None or each.captured_at is None or each.station not in known:
                 left_out += 1
                 continue
-            counts[individual.label, occasion, sighting.station or ""] += 1
-    return sorted(Capture(*key, count) for key, count in counts.items()), left_out
+            seen[occasion, each.station or ""][each.camera or ""].append(each.captured_at)
+        for (occasion, station), cameras in seen.items():
+            times = min((sorted(found) for found in cameras.values()), key=lambda found: (-len(found), found))
+            label = labels[individual.individual_id]
+            captures.append(Capture(label, occasion, station, tuple(times), individual.taxon or ""))
+    return sorted(captures), left_out
 
 
 @dataclass(frozen=True)
@@ -158,9 +184,9 @@ class Move:
     """Distance of the stations; None where a position is unknown."""
 
 
-def moves_of(individuals: Iterable[Individual], positions: Mapping[str, tuple[float, float]]) -> list[Move]:
+def moves_of(individuals: Sequence[Individual], positions: Mapping[str, tuple[float, float]]) -> list[Move]:
     """The changes of station, the earliest first; `positions`: latitude and longitude of stations."""
-    found = []
+    found, labels = [], labels_of(individuals)
     for individual in individuals:
         placed = [
             (each.captured_at, each.station) for each in individual.sightings if each.captured_at and each.station
@@ -170,7 +196,7 @@ def moves_of(individuals: Iterable[Individual], positions: Mapping[str, tuple[fl
                 continue
             known = source in positions and target in positions
             metres = distance_m(positions[source], positions[target]) if known else None
-            found.append(Move(individual.label, source, target, left_at, arrived_at, metres))
+            found.append(Move(labels[individual.individual_id], source, target, left_at, arrived_at, metres))
     return sorted(found, key=lambda move: (move.arrived_at, move.individual))
 
 
@@ -222,6 +248,14 @@ def distance_m(one: tuple[float, float], other: tuple[float, float]) -> float:
 _AXIS_M, _FLATTENING, _SCALE = 6_378_137.0, 1 / 298.257223563, 0.9996
 
 
+def mean_longitude(longitudes: Sequence[float]) -> float:
+    """The middle of longitudes in degrees; across 180 degrees that of the shorter way round."""
+    wraps = max(longitudes) - min(longitudes) > 180
+    turned = [each + 360 if wraps and each < 0 else each for each in longitudes]
+    middle = sum(turned) / len(turned)
+    return middle - 360 if middle >= 180 else middle
+
+
 def planar(positions: Mapping[str, tuple[float, float]]) -> tuple[str, dict[str, tuple[float, float]]]:
     """The coordinate system, and easting and northing in metres of each place: UTM, all in the zone of their middle.
 
@@ -230,11 +264,7 @@ def planar(positions: Mapping[str, tuple[float, float]]) -> tuple[str, dict[str,
     """
     if not positions:
         return "", {}
-    longitudes = [longitude for _, longitude in positions.values()]
-    # Across 180 degrees the middle is that of the shorter way round.
-    wraps = max(longitudes) - min(longitudes) > 180
-    turned = [each + 360 if wraps and each < 0 else each for each in longitudes]
-    middle = (sum(turned) / len(turned) + 180) % 360 - 180
+    middle = mean_longitude([longitude for _, longitude in positions.values()])
     zone = min(60, int((middle + 180) // 6) + 1)
     south = sum(latitude for latitude, _ in positions.values()) < 0
     found = {name: _project(*position, zone * 6 - 183, south=south) for name, position in positions.items()}

@@ -49,7 +49,7 @@ def capture_tables(
     if kind is CaptureFormat.OSCR:
         return _oscr(captures, detectors, occasions, plane), left_out
     if kind is CaptureFormat.CAMTRAPR:
-        return _camtrapr(individuals, detectors, plane), left_out
+        return _camtrapr(captures, detectors, plane), left_out
     return _counts(individuals, places), left_out
 
 
@@ -102,14 +102,12 @@ def _oscr(
 
 
 def _camtrapr(
-    individuals: Sequence[Individual], detectors: Sequence[Detector], plane: Mapping[str, tuple[float, float]]
+    captures: Sequence[Capture], detectors: Sequence[Detector], plane: Mapping[str, tuple[float, float]]
 ) -> dict[str, str]:
-    known = {each.station for each in detectors}
     records = sorted(
-        (each.station, individual.taxon or "", individual.label, f"{each.captured_at:%Y-%m-%d %H:%M:%S}")
-        for individual in individuals
-        for each in individual.sightings
-        if each.station in known and each.captured_at
+        (each.station, each.taxon, each.individual, f"{time:%Y-%m-%d %H:%M:%S}")
+        for each in captures
+        for time in each.times
     )
     stations = []
     for one in detectors:

@@ -7,6 +7,7 @@ An imported decision is dated to the sighting itself: a second import of the sam
 what people decide afterwards counts more. It names no crops: the pictures stay where they are.
 """
 
+from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -116,6 +117,10 @@ def as_decisions(
 
     `cameras`: the camera of each deployment that is known, by its id.
     """
+    found = list(found)
+    seen: dict[str, set[str]] = defaultdict(set)
+    for each in found:
+        seen[each.encounter].add(each.individual)
     decisions, created = [], set[str]()
     for each in sorted(found, key=lambda each: (each.captured_at, each.individual, each.encounter)):
         individual_id = ids.individual_id(kind.value, each.individual)
@@ -125,7 +130,7 @@ def as_decisions(
             "reviewer": account,
             "decided_at": each.captured_at.replace(tzinfo=UTC),
             "individual_id": individual_id,
-            "burst_id": _burst_id(kind, each),
+            "burst_id": _burst_id(kind, each, alone=len(seen[each.encounter]) == 1),
             "station": camera.split("/", 1)[0] if camera else each.station,
             "camera": camera,
             "captured_at": each.captured_at,
@@ -141,9 +146,12 @@ def as_decisions(
     return decisions
 
 
-def _burst_id(kind: IndividualTable, sighting: ImportedSighting) -> str:
-    """A burst of this system keeps its id: our own Camtrap DP has it as `eventID`."""
-    if kind is IndividualTable.CAMTRAP_DP and sighting.encounter.startswith("bst-"):
+def _burst_id(kind: IndividualTable, sighting: ImportedSighting, *, alone: bool) -> str:
+    """A burst of this system keeps its id where it shows one individual: our own Camtrap DP has it as `eventID`.
+
+    The table does not tell which crop shows which of several, and of two decisions about a whole burst one would count.
+    """
+    if kind is IndividualTable.CAMTRAP_DP and alone and sighting.encounter.startswith("bst-"):
         return sighting.encounter
     parts = (sighting.encounter, sighting.individual, sighting.captured_at.isoformat())
     return f"bst-{ids.digest(kind.value, *parts)}"

@@ -134,6 +134,8 @@ class BurstDecision:
     """Ids, sorted, mergers applied."""
     latest: IndividualDecided
     """The latest decision that changed it."""
+    crops: tuple[IndividualCrop, ...] = ()
+    """The crops that decisions named, whomever they show, by id."""
 
 
 @dataclass(frozen=True)
@@ -258,7 +260,10 @@ class _Fold:
                     shown[self._root(assignment.individual_id)].append((crop_id, assignment))
             for individual_id, assigned in shown.items():
                 sightings[individual_id].append(self._sighting(burst_id, individual_id, assigned))
-            bursts[burst_id] = BurstDecision(burst_id, _status(latest, bool(shown)), tuple(sorted(shown)), latest)
+            named = tuple(self._crops[crop_id] for crop_id in sorted(self._assigned[burst_id]) if crop_id)
+            bursts[burst_id] = BurstDecision(
+                burst_id, _status(latest, bool(shown)), tuple(sorted(shown)), latest, named
+            )
         individuals = {each: self._individual(each, sightings[each]) for each in sorted(self._taxa)}
         return RegistryState(individuals, bursts, tuple(self._problems))
 
@@ -420,7 +425,9 @@ class Registry:
     def add(self, decision: IndividualDecided) -> None:
         """Add a decision; one that is known changes nothing."""
         with self._lock:
-            if self._decisions.get(decision.decision_id) != decision:
+            known = self._decisions.get(decision.decision_id)
+            # As in `decisions_that_count`: of two contents under one id, the choice does not depend on the order.
+            if known is None or known.to_bytes() < decision.to_bytes():
                 self._decisions[decision.decision_id] = decision
                 self._version += 1
 

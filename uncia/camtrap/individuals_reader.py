@@ -4,6 +4,8 @@ Two topics are followed: the decisions, and the sightings as last published, fro
 withdrawn is known. Both are read to their ends before the worker starts.
 """
 
+import threading
+
 import structlog
 
 from uncia.camtrap.individuals import Registry
@@ -20,36 +22,53 @@ log = structlog.get_logger("uncia")
 
 
 class WithdrawnSightings:
-    """The bursts whose sighting is withdrawn. Written by one thread; reads are safe from any."""
+    """The bursts whose sighting is withdrawn. Safe to use from several threads."""
 
     def __init__(self) -> None:
         self._revisions: dict[str, int] = {}
-        self._withdrawn: frozenset[str] = frozenset()
+        self._withdrawn: set[str] = set()
+        self._copy: frozenset[str] | None = frozenset()
+        """None: to be made when it is read. A topic of 100,000 withdrawals is read at every start."""
+        self._lock = threading.Lock()
 
     @property
     def bursts(self) -> frozenset[str]:
         """Their ids; the same object until they change."""
-        return self._withdrawn
+        with self._lock:
+            if self._copy is None:
+                self._copy = frozenset(self._withdrawn)
+            return self._copy
 
     def apply(self, sighted: IndividualSighted) -> None:
         """Take over the newest revision of a sighting."""
         burst_id = sighted.burst_id
-        if sighted.revision < self._revisions.get(burst_id, 0):
-            return
-        self._revisions[burst_id] = sighted.revision
-        withdrawn = sighted.status is SightingStatus.WITHDRAWN
-        if withdrawn != (burst_id in self._withdrawn):
-            self._withdrawn = self._withdrawn | {burst_id} if withdrawn else self._withdrawn - {burst_id}
+        with self._lock:
+            if sighted.revision < self._revisions.get(burst_id, 0):
+                return
+            self._revisions[burst_id] = sighted.revision
+            self._set(burst_id, withdrawn=sighted.status is SightingStatus.WITHDRAWN)
 
     def remove(self, burst_id: str) -> None:
         """Forget a burst: its key was removed from the topic, with everything that it showed."""
-        self._revisions.pop(burst_id, None)
-        self._withdrawn = self._withdrawn | {burst_id}
+        with self._lock:
+            self._revisions.pop(burst_id, None)
+            self._set(burst_id, withdrawn=True)
 
     def clear(self) -> None:
         """Forget all: the topic begins again."""
-        self._revisions.clear()
-        self._withdrawn = frozenset()
+        with self._lock:
+            self._revisions.clear()
+            self._withdrawn.clear()
+            self._copy = None
+
+    def _set(self, burst_id: str, *, withdrawn: bool) -> None:
+        if withdrawn == (burst_id in self._withdrawn):
+            return
+        if withdrawn:
+            self._withdrawn.add(burst_id)
+        else:
+            self._withdrawn.remove(burst_id)
+        self._copy = None
 
 
 class IndividualsReader:

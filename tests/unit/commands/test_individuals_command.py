@@ -10,11 +10,15 @@ import pytest
 from typer.testing import CliRunner
 
 from tests.unit.processors.identify.builders import NOW, TAXON, burst, crop_of
-from uncia.camtrap.individuals import IndividualUnknown, RegistryState, fold
+from uncia.camtrap.individuals import Individual, IndividualUnknown, RegistryState, fold
+from uncia.camtrap.sensitive_taxa import SensitiveTaxa
+from uncia.camtrap.taxonomy import Taxonomy
 from uncia.commands import individuals, individuals_export
 from uncia.commands.individuals import app
 from uncia.errors import UnciaError
 from uncia.events import (
+    BurstResolved,
+    CropPublished,
     DeploymentChanged,
     IndividualCrop,
     IndividualDecided,
@@ -23,6 +27,7 @@ from uncia.events import (
     SightingStatus,
 )
 from uncia.kafka.broker import Message
+from uncia.processors.identify.sighting import SUPERSEDED
 from uncia.topics import INDIVIDUAL_DECIDED, INDIVIDUAL_SIGHTED, Topic
 
 FIRST, SECOND = burst(1), burst(2)
@@ -42,6 +47,20 @@ class Log:
 
     def send(self, _: Any, topic: Topic, messages: Iterable[tuple[str, bytes, bytes]]) -> None:
         self.values[topic] += [value for _, _, value in messages]
+
+    def match_again(self, burst: BurstResolved, *best: CropPublished) -> None:
+        """As the worker `identify` does when a burst has better crops."""
+        crops = tuple(IndividualCrop(crop_id=crop.crop_id, bucket=crop.bucket, key=crop.key) for crop in best)
+        self._revise(burst, crops=crops)
+
+    def withdraw(self, burst: BurstResolved, reason: str) -> None:
+        """As the worker `identify` does."""
+        self._revise(burst, status=SightingStatus.WITHDRAWN, crops=(), reason=reason)
+
+    def _revise(self, burst: BurstResolved, **update: Any) -> None:
+        events = (IndividualSighted.from_bytes(value) for value in self.values[INDIVIDUAL_SIGHTED])
+        known = next(event for event in events if event.burst_id == burst.burst_id)
+        self.values[INDIVIDUAL_SIGHTED].append(known.model_copy(update={"revision": 2, **update}).to_bytes())
 
     @property
     def decisions(self) -> list[IndividualDecided]:
@@ -84,6 +103,20 @@ def test_a_new_individual_has_the_crops_of_its_burst(log: Log) -> None:
     assert (found.code, found.taxon) == ("F07", TAXON)
     assert [crop.crop_id for crop in found.crops] == [crop_of(FIRST).crop_id]
     assert found.sides == {"left"}
+
+
+def test_a_decision_on_a_burst_names_crops_that_were_decided_and_are_no_longer_among_the_best(log: Log) -> None:
+    run("decide", FIRST.burst_id, "--new", "--code", "F07")
+    log.match_again(FIRST, crop_of(FIRST, 2))
+    run("decide", FIRST.burst_id, "--new", "--code", "F08")
+    assert [each.code for each in log.state.current() if each.sightings] == ["F08"]
+
+
+def test_the_side_of_a_burst_is_not_that_of_crops_that_are_no_longer_among_the_best(log: Log) -> None:
+    run("decide", FIRST.burst_id, "--new", "--code", "F07", "--side", "left")
+    log.match_again(FIRST, crop_of(FIRST, 2))
+    run("decide", FIRST.burst_id, "--same", "F07", "--side", "right")
+    assert log.state.find("F07").sides == {"left", "right"}
 
 
 def test_a_known_individual_is_named_by_its_code(log: Log) -> None:
@@ -195,6 +228,54 @@ def test_positions_are_as_exact_as_deployment_and_taxon_allow(
 ) -> None:
     (detector,) = individuals_export.detectors_of([deployment(level)], taxa, exact=exact)
     assert detector.latitude == latitude
+
+
+def test_a_station_on_both_sides_of_180_degrees_is_in_their_middle() -> None:
+    one = deployment(Sensitivity.NONE)
+    both = [one.model_copy(update={"longitude": longitude}) for longitude in (179.0, -178.0)]
+    (detector,) = individuals_export.detectors_of(both, Sensitivity.NONE, exact=False)
+    assert detector.longitude == -179.5
+
+
+@pytest.mark.parametrize(
+    ("taxa", "level"),
+    [
+        ((), Sensitivity.EXTREME),
+        ((None,), Sensitivity.EXTREME),
+        (("Vulpes vulpes", None), Sensitivity.EXTREME),
+        (("Vulpes vulpes",), Sensitivity.NONE),
+        (("Vulpes vulpes", TAXON), Sensitivity.HIGH),
+    ],
+)
+def test_positions_are_as_coarse_as_any_taxon_demands_where_a_taxon_is_unknown(
+    taxa: tuple[str | None, ...], level: Sensitivity
+) -> None:
+    listed = SensitiveTaxa({TAXON: Sensitivity.HIGH, "Saiga tatarica": Sensitivity.EXTREME}, Taxonomy.load())
+    found = [Individual(f"ind-{number}", taxon=taxon) for number, taxon in enumerate(taxa)]
+    assert individuals_export.level_of(found, listed) == level
+
+
+def test_an_export_without_individuals_has_no_exact_position(
+    log: Log, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(individuals_export, "known_deployments", lambda _: {b"key": deployment(Sensitivity.NONE)})
+    exported = []
+    for options in ([], ["--exact-positions"]):
+        folder = tmp_path / f"survey{len(options)}"
+        run("export", "secr", str(folder), "--since", "2026-05-01", "--until", "2026-05-10", *options)
+        exported.append((folder / "traps.txt").read_text(encoding="utf-8"))
+    assert exported[0] != exported[1]
+
+
+def test_a_superseded_burst_is_left_out_of_an_export(log: Log, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(individuals_export, "known_deployments", lambda _: {b"key": deployment(Sensitivity.NONE)})
+    run("decide", FIRST.burst_id, "--new", "--code", "F07")
+    run("decide", SECOND.burst_id, "--same", "F07")
+    log.withdraw(FIRST, SUPERSEDED)
+    arguments = ("export", "secr", str(tmp_path / "survey"), "--since", "2026-05-01", "--until", "2026-05-10")
+    assert "left out: 1 sightings of bursts that were superseded" in run(*arguments)
+    rows = (tmp_path / "survey" / "captures.txt").read_text(encoding="utf-8").splitlines()
+    assert [row for row in rows if not row.startswith("#")] == ["1 F07 3 ridge"]
 
 
 def test_an_export_writes_its_files_and_refuses_a_folder_that_exists(

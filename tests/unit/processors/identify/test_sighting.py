@@ -14,6 +14,7 @@ from uncia.events import (
     BurstStatus,
     IndividualCandidate,
     IndividualCrop,
+    IndividualDecided,
     IndividualDecision,
     SightingStatus,
 )
@@ -21,13 +22,17 @@ from uncia.processors.identify.sighting import (
     NO_CROP,
     PERSON,
     REMOVED,
+    SUPERSEDED,
     Entry,
     Match,
     after_crop,
+    after_deletion,
     after_publication,
     after_tombstone,
     after_verdict,
+    before_describing,
     choose_crops,
+    descriptions_to_delete,
     differs,
     next_event,
     taxon_of,
@@ -133,6 +138,19 @@ def test_a_burst_whose_person_was_an_error_is_matched_again() -> None:
     assert (after.withdrawn, after.due) == (None, 100.0)
 
 
+@pytest.mark.parametrize(("successor", "reason"), [("bst-2", SUPERSEDED), (None, REMOVED)])
+def test_a_burst_is_superseded_where_another_one_has_its_photographs(successor: str | None, reason: str) -> None:
+    after = entry_of(burst(1, revision=3, status=BurstStatus.SUPERSEDED, superseded_by=successor), begun())
+    assert after is not None
+    assert after.withdrawn == reason
+
+
+def test_a_superseded_burst_that_is_removed_stays_superseded() -> None:
+    after = after_tombstone(begun(withdrawn=SUPERSEDED), 60.0)
+    assert after is not None
+    assert after.withdrawn == SUPERSEDED
+
+
 def test_a_burst_that_is_removed_and_back_is_another_one() -> None:
     after = entry_of(burst(1, revision=1), after_tombstone(begun(), 60.0))
     assert after is not None
@@ -162,6 +180,30 @@ def test_a_withdrawn_crop_is_not_chosen_although_it_is_listed() -> None:
 def test_the_best_crops_are_matched() -> None:
     listed = [crop_of(BURST, number, score=number / 10) for number in range(1, 6)]
     assert [each.score for each in choose_crops(begun(), listed, 3)] == [0.5, 0.4, 0.3]
+
+
+def test_crops_are_noted_before_they_are_described() -> None:
+    assert before_describing(begun(described=("crp-0",)), [crop_of(BURST)]).described == ("crp-0", OWN.crop_id)
+
+
+def test_crops_that_are_noted_are_not_noted_again() -> None:
+    entry = begun(described=(OWN.crop_id,))
+    assert before_describing(entry, [crop_of(BURST)]) is entry
+
+
+@pytest.mark.parametrize(
+    ("found", "deleted"),
+    [(None, ("crp-9", "crp-1")), (Match(()), ("crp-9", "crp-1")), (Match((OWN,)), ("crp-9",))],
+    ids=["nothing is matched", "no crop is left", "there is a match"],
+)
+def test_all_that_may_be_described_is_deleted_where_nothing_is_matched(
+    found: Match | None, deleted: tuple[str, ...]
+) -> None:
+    assert descriptions_to_delete(begun(described=("crp-1",), gone=("crp-9",)), found) == deleted
+
+
+def test_what_was_deleted_is_no_longer_noted() -> None:
+    assert after_deletion(begun(described=("crp-1", "crp-2")), ("crp-1",)).described == ("crp-2",)
 
 
 # What is published
@@ -199,6 +241,13 @@ def test_a_sighting_is_withdrawn_once() -> None:
     assert next_event(done, None, RegistryState(), NOW) is None
 
 
+def test_another_reason_of_a_withdrawal_is_published() -> None:
+    withdrawn = next_event(published(), Match(()), RegistryState(), NOW)
+    event = next_event(begun(published=withdrawn, withdrawn=SUPERSEDED), None, RegistryState(), NOW)
+    assert event is not None
+    assert (event.reason, event.revision) == (SUPERSEDED, 3)
+
+
 def test_a_withdrawn_burst_of_which_nothing_was_published_leaves_no_state() -> None:
     assert after_publication(begun(withdrawn=REMOVED), None) is None
 
@@ -233,7 +282,24 @@ def test_an_undone_decision_leaves_the_proposal() -> None:
     confirmed = next_event(begun(), match(), fold([new]), NOW)
     assert before is not None
     assert confirmed is not None
-    assert with_decisions(confirmed, fold([new, undo(1, new)])) == before
+    assert with_decisions(confirmed, (), fold([new, undo(1, new)])) == before
+
+
+MERGED = [
+    decided(0, IndividualDecision.NEW, burst(20), "ind-a", crop_of(burst(20))),
+    decided(1, IndividualDecision.NEW, burst(21), "ind-b", crop_of(burst(21))),
+    merge(2, "ind-a", "ind-b"),
+]
+
+
+@pytest.mark.parametrize("undone", [MERGED[0], MERGED[2]], ids=["a removal", "a merger"])
+def test_what_is_undone_and_undone_again_leaves_the_candidates_as_matched(undone: IndividualDecided) -> None:
+    found = (candidate("ind-a", 0.9), candidate("ind-b", 0.7))
+    before = next_event(begun(), match(*found), fold(MERGED[:2]), NOW)
+    assert before is not None
+    changed = with_decisions(before, found, fold(MERGED if undone is MERGED[2] else [*MERGED[:2], undo(3, undone)]))
+    assert len(changed.candidates) == 1
+    assert with_decisions(changed, found, fold(MERGED[:2])) == before
 
 
 def test_the_time_of_publication_alone_is_no_difference() -> None:
@@ -243,7 +309,7 @@ def test_the_time_of_publication_alone_is_no_difference() -> None:
 
 
 def test_a_state_is_read_as_it_was_written() -> None:
-    entry = published(gone=("crp-9",))
+    entry = published(gone=("crp-9",), described=("crp-1",), found=(candidate("ind-a"),))
     assert from_bytes(entry.burst_id, to_bytes(entry)) == entry
 
 

@@ -33,6 +33,7 @@ class World:
     def __init__(self, topics: MemoryTopics, store: S3Double) -> None:
         self.topics = topics
         self.objects = store.objects
+        self._store = store
 
     def burst(self, number: int, *pictures: bytes, revision: int = 2) -> tuple[BurstResolved, list[CropPublished]]:
         """A burst with its crops in the store, announced on both topics."""
@@ -48,6 +49,10 @@ class World:
     def manifest(self, found: BurstResolved, *crops: CropPublished) -> None:
         manifest = Manifest.of(found, crops, complete=True)
         self.objects[manifest_key(found.camera, found.burst_id)] = manifest.to_bytes()
+
+    def refuse_key(self, key: str) -> None:
+        """The store takes no such key."""
+        self._store.faults[key] = lambda connection, _: connection.refuse(400, "KeyTooLongError")
 
     def announce(self, found: BurstResolved) -> None:
         self.topics.send(BURST_RESOLVED, found.camera.encode(), found.to_bytes())
@@ -178,6 +183,52 @@ def test_a_person_that_is_found_later_withdraws_the_sighting_although_the_crops_
                 world.has(found, lambda event: event.status is SightingStatus.WITHDRAWN), "a withdrawal"
             )
         assert description_key(CAMERA, crop.crop_id) not in world.objects
+
+    asyncio.run(scenario())
+
+
+def test_a_description_that_was_stored_before_anything_was_published_is_deleted(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def scenario() -> None:
+        outage = Outage.of(INDIVIDUAL_SIGHTED.full_name(world.topics.settings), monkeypatch)
+        async with running(create, world.topics.settings) as worker:
+            _, (crop,) = world.burst(1, coat(1))
+            await worker.wait_until(lambda: outage.refused > 0, "an attempt to publish")
+        key = description_key(CAMERA, crop.crop_id)
+        assert key in world.objects
+        outage.active = False
+        world.announce(burst(1, revision=3, crops_withheld=True))
+        async with running(create, world.topics.settings) as worker:
+            await worker.wait_until(lambda: key not in world.objects, "the deletion")
+
+    asyncio.run(scenario())
+
+
+def test_a_reference_whose_burst_was_not_matched_leaves_no_description(world: World) -> None:
+    async def scenario() -> None:
+        async with running(create, world.topics.settings) as worker:
+            known = burst(1)
+            crop = crop_of(known)
+            world.objects[crop.key] = coat(1)
+            world.decide(decided(0, IndividualDecision.NEW, known, "ind-a", crop))
+            found, _ = world.burst(2, coat(1))
+            await worker.wait_until(
+                world.has(found, lambda event: bool(event.candidates)), "a candidate whose burst was not matched"
+            )
+        assert description_key(CAMERA, crop.crop_id) not in world.objects
+
+    asyncio.run(scenario())
+
+
+def test_a_burst_whose_keys_the_store_does_not_take_is_passed_over(world: World) -> None:
+    async def scenario() -> None:
+        world.refuse_key(manifest_key(CAMERA, burst(1).burst_id))
+        async with running(create, world.topics.settings) as worker:
+            refused, _ = world.burst(1, coat(1))
+            found, _ = world.burst(2, coat(2))
+            await worker.wait_until(lambda: world.latest(found), "a proposal")
+        assert world.latest(refused) is None
 
     asyncio.run(scenario())
 

@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from uncia import ids
+from uncia.events import CropPublished, DetectionCategory
 from uncia.producers.forget.plan import ForgetPlan, PlannedPhotograph
 from uncia.producers.forget.removal import StoreRemoval
 from uncia.storage.object_store import ObjectContent, ObjectMissing, StoredObject, StoredVersion
@@ -88,6 +89,26 @@ def removal(store: VersionedStore) -> StoreRemoval:
     return StoreRemoval(store, BUCKET, 1_000_000)  # type: ignore[arg-type]
 
 
+def plan_of_crop(crop_id: str) -> ForgetPlan:
+    crop = CropPublished(
+        crop_id=crop_id,
+        burst_id="bst-1",
+        image_id="img-1",
+        station="s",
+        camera=CAMERA,
+        bucket=BUCKET,
+        key=f"crops/{CAMERA}/{crop_id}.jpg",
+        box=(0.1, 0.1, 0.8, 0.8),
+        crop_box=(0.0, 0.0, 1.0, 1.0),
+        category=DetectionCategory.ANIMAL,
+        score=0.9,
+        captured_at=datetime(2026, 5, 1),
+        published_at=NOW,
+        withdrawn="image-forgotten",
+    )
+    return ForgetPlan(what="", made_at=NOW, photographs=(), crops=(crop,))
+
+
 WANTED = b"a person"
 contents = st.sampled_from([WANTED, b"a leopard", b"a goat", None])
 
@@ -164,6 +185,24 @@ def test_explanations_and_manifests_go_with_their_versions() -> None:
     removal(store).remove(plan, {(CAMERA, "bst-1")})
     assert removal(store).left(plan) == []
     assert [data for key in sorted(store.keys) for data in store.keys[key].values()] == [b"4", b"2"]
+
+
+def test_descriptions_of_crops_go_with_their_versions() -> None:
+    store = VersionedStore()
+    for crop_id in ("crp-1", "crp-10"):
+        store.put(f"individuals/{CAMERA}/{crop_id}.description", b"1")
+    removal(store).remove(plan_of_crop("crp-1"), ())
+    assert removal(store).left(plan_of_crop("crp-1")) == []
+    assert [key for key, versions in store.keys.items() if versions] == [f"individuals/{CAMERA}/crp-10.description"]
+
+
+def test_a_description_that_is_left_is_named_and_the_marker_of_a_later_deletion_is_not() -> None:
+    store = VersionedStore()
+    key = f"individuals/{CAMERA}/crp-1.description"
+    store.put(key, None)
+    assert removal(store).left(plan_of_crop("crp-1")) == []
+    store.put(key, b"1")
+    assert removal(store).left(plan_of_crop("crp-1")) == [f"{key} (version v002)"]
 
 
 class UploadedAgainInParts(VersionedStore):

@@ -11,6 +11,7 @@ from uncia.camtrap.capture_histories import (
     Occasions,
     captures_of,
     distance_m,
+    mean_longitude,
     minimum_alive,
     moves_of,
     planar,
@@ -21,7 +22,11 @@ from uncia.events import AnimalSide, IndividualDecided
 
 # A burst's number is its day in April 2026; its station is ridge, valley or ford, in turn.
 FIRST = new(0, "ind-a", "bst-0", code="F01")
-SURVEY = Occasions.between(date(2026, 4, 1), date(2026, 4, 10), 5)
+SURVEY = Occasions(date(2026, 4, 1), date(2026, 4, 10), 5)
+
+
+def counted(capture: Capture) -> tuple[str, int, str, int]:
+    return capture.individual, capture.occasion, capture.station, capture.count
 
 
 def individuals(*decisions: IndividualDecided) -> tuple[Individual, ...]:
@@ -32,6 +37,12 @@ def test_a_survey_is_divided_into_occasions() -> None:
     assert (SURVEY.count, SURVEY.of(date(2026, 4, 5)), SURVEY.of(date(2026, 4, 6))) == (2, 1, 2)
 
 
+def test_the_last_occasion_ends_with_the_survey() -> None:
+    survey = Occasions(date(2026, 4, 1), date(2026, 4, 7), 5)
+    assert (survey.count, survey.of(date(2026, 4, 7)), survey.of(date(2026, 4, 8))) == (2, 2, None)
+    assert Detector("ridge", 42.0, 77.0, ((date(2026, 4, 1), None),)).usage(survey) == (5, 2)
+
+
 @pytest.mark.parametrize("day", [date(2026, 3, 31), date(2026, 4, 11)])
 def test_a_day_outside_the_survey_has_no_occasion(day: date) -> None:
     assert SURVEY.of(day) is None
@@ -39,15 +50,32 @@ def test_a_day_outside_the_survey_has_no_occasion(day: date) -> None:
 
 def test_bursts_of_an_individual_at_a_station_in_an_occasion_are_one_capture() -> None:
     found = individuals(FIRST, same(1, "ind-a", "bst-3"), same(2, "ind-a", "bst-7"))
-    assert captures_of(found, SURVEY, ["ridge", "valley"]) == (
-        [Capture("F01", 1, "ridge", 2), Capture("F01", 2, "valley", 1)],
-        0,
-    )
+    captures, left_out = captures_of(found, SURVEY, ["ridge", "valley"])
+    assert [counted(each) for each in captures] == [("F01", 1, "ridge", 2), ("F01", 2, "valley", 1)]
+    assert left_out == 0
+
+
+def test_of_two_cameras_of_one_station_the_one_that_has_most_bursts_counts() -> None:
+    other = [
+        same(number, "ind-a", burst).model_copy(update={"camera": "ridge/south", "decision_id": f"idn-{number}"})
+        for number, burst in ((1, "bst-0001"), (2, "bst-3"))
+    ]
+    moved = other[0].model_copy(update={"station": "ridge"})
+    (capture,), left_out = captures_of(individuals(FIRST, moved, other[1]), SURVEY, ["ridge"])
+    assert (counted(capture), left_out) == (("F01", 1, "ridge", 2), 0)
+    assert [time.day for time in capture.times] == [2, 4]
+
+
+def test_two_individuals_of_one_label_stay_two() -> None:
+    found = individuals(FIRST, new(1, "ind-b", "bst-3", code="F01"))
+    captures, _ = captures_of(found, SURVEY, ["ridge"])
+    assert [each.individual for each in captures] == ["F01 ind-a", "F01 ind-b"]
 
 
 def test_sightings_outside_the_survey_or_its_stations_are_counted_as_left_out() -> None:
     found = individuals(FIRST, same(1, "ind-a", "bst-30"), same(2, "ind-a", "bst-1"))
-    assert captures_of(found, SURVEY, ["ridge"]) == ([Capture("F01", 1, "ridge", 1)], 2)
+    captures, left_out = captures_of(found, SURVEY, ["ridge"])
+    assert ([counted(each) for each in captures], left_out) == ([("F01", 1, "ridge", 1)], 2)
 
 
 def test_usage_is_the_number_of_days_with_a_camera() -> None:
@@ -97,6 +125,13 @@ def test_turnover_is_the_share_that_only_one_station_has() -> None:
 
 def test_a_degree_of_latitude_is_111_kilometres() -> None:
     assert distance_m((0.0, 0.0), (1.0, 0.0)) == pytest.approx(111_195, abs=1)
+
+
+@pytest.mark.parametrize(
+    ("longitudes", "middle"), [((10.0, 20.0), 15.0), ((179.0, -179.0), -180.0), ((179.0, -177.0), -179.0)]
+)
+def test_the_middle_across_180_degrees_is_on_the_shorter_way(longitudes: tuple[float, ...], middle: float) -> None:
+    assert mean_longitude(longitudes) == middle
 
 
 @pytest.mark.parametrize(

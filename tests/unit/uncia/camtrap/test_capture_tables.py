@@ -18,7 +18,7 @@ INDIVIDUALS = fold(
         new(3, "ind-b", "bst-6", code="F_01"),
     ]
 ).current()
-SURVEY = Occasions.between(date(2026, 4, 1), date(2026, 4, 10), 5)
+SURVEY = Occasions(date(2026, 4, 1), date(2026, 4, 10), 5)
 DETECTORS = (
     Detector("ridge", 42.0, 75.0, ((date(2026, 4, 1), None),)),
     Detector("valley", 42.0, 75.0, ((date(2026, 4, 6), date(2026, 4, 7)),)),
@@ -52,6 +52,12 @@ def test_camtrapr_has_the_time_of_each_record_and_the_days_of_a_station() -> Non
     assert found["records.csv"][1] == "ridge,Panthera uncia,F 01,2026-04-01 06:00:00"
     assert found["stations.csv"][2].endswith(",2026-04-06,2026-04-07")
     assert found["stations.csv"][1].endswith(",2026-04-01,")
+
+
+def test_camtrapr_has_no_record_outside_the_survey() -> None:
+    survey = Occasions(date(2026, 4, 5), date(2026, 4, 8), 5)
+    files, _ = capture_tables(CaptureFormat.CAMTRAPR, INDIVIDUALS, DETECTORS, survey)
+    assert [row.split(",")[3][:10] for row in files["records.csv"].splitlines()[1:]] == ["2026-04-07", "2026-04-08"]
 
 
 def test_counts_has_one_file_for_each_question() -> None:

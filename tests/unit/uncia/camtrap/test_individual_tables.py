@@ -52,6 +52,13 @@ def test_a_deployment_that_is_known_gives_the_camera_and_a_burst_keeps_its_id() 
     assert second.burst_id.startswith("bst-")
 
 
+def test_two_individuals_of_one_event_are_two_sightings() -> None:
+    rows = CAMTRAP_DP.replace("obs-2,dep-2,other", "obs-2,dep-1,bst-1").rstrip()[:-3] + "F08\n"
+    found = fold(as_decisions(IndividualTable.CAMTRAP_DP, read(IndividualTable.CAMTRAP_DP, rows)[0], "aigul", {}))
+    assert [(each.code, len(each.sightings)) for each in found.current()] == [("F07", 1), ("F08", 1)]
+    assert "bst-1" not in found.bursts
+
+
 def test_a_second_import_gives_the_same_decisions() -> None:
     found, _ = read(IndividualTable.WILDBOOK, WILDBOOK)
     once, again = (as_decisions(IndividualTable.WILDBOOK, rows, "aigul", {}) for rows in (found, found[::-1]))

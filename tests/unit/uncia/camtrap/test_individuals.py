@@ -95,6 +95,17 @@ def test_the_registry_object_folds_what_was_added(log: list[IndividualDecided]) 
     assert registry.state() == fold(log)
 
 
+def test_of_two_contents_under_one_id_the_same_one_counts_in_any_order() -> None:
+    contents = (FIRST, FIRST.model_copy(update={"reviewer": "bakyt"}))
+    states = []
+    for order in (contents, contents[::-1]):
+        registry = Registry()
+        for each in order:
+            registry.add(each)
+        states.append(registry.state())
+    assert states[0] == states[1]
+
+
 # Single decisions
 
 
