@@ -17,7 +17,7 @@ __all__ = ["AuditSample", "Stratum"]
 
 _DIGITS = 24
 """Hexadecimal digits of an id."""
-_SPACE = 16**_DIGITS
+_SPACE: int = 16**_DIGITS
 _PREFIX = "bst-"
 
 
