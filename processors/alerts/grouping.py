@@ -232,11 +232,11 @@ def _entry(burst: BurstResolved, seen: Shown, found: Found | None) -> AlertBurst
         started_at=burst.started_at,
         ended_at=burst.ended_at,
         matches=found is not None,
-        category=found.beside if found and found.beside else seen.category,
+        category=found.further if found and found.further else seen.category,
         taxon=best.taxon if best else None,
         label=best.label if best else None,
         confidence=best.confidence if best else None,
-        count=None if found and found.beside else seen.count,
+        count=None if found and found.further else seen.count,
         reviewed=seen.reviewed,
     )
 

@@ -84,13 +84,13 @@ class Shown:
     count: int | None = None
     animal_probability: float | None = None
     reviewed: bool = False
-    beside: frozenset[BurstCategory] = frozenset()
+    further: frozenset[BurstCategory] = frozenset()
     """Categories of the further observations of a review."""
 
     @property
     def categories(self) -> frozenset[BurstCategory]:
         """All that the burst shows."""
-        return self.beside if self.category is None else self.beside | {self.category}
+        return self.further if self.category is None else self.further | {self.category}
 
 
 @dataclass(frozen=True)
@@ -103,12 +103,12 @@ class Found:
     certain: bool = True
     names: frozenset[str] = field(default=frozenset(), repr=False)
     """The taxon and all above it."""
-    beside: BurstCategory | None = None
+    further: BurstCategory | None = None
     """The category, of a further observation of a review; None: that of the burst."""
 
 
 _Observation = tuple[str | None, str | None, BurstCategory | None]
-"""Taxon, label, and the category of one beside the first."""
+"""Taxon, label, and the category of a further one."""
 
 
 def shown(burst: BurstResolved, taxonomy: Taxonomy) -> Shown:
@@ -121,13 +121,13 @@ def shown(burst: BurstResolved, taxonomy: Taxonomy) -> Shown:
         observations: list[_Observation] = [(review.taxon, review.label, None)]
         observations += [(one.taxon, one.label, one.category) for one in review.further or ()]
         seen = tuple(
-            Found(taxon, label, 1.0, names=_names(taxon, taxonomy), beside=category)
+            Found(taxon, label, 1.0, names=_names(taxon, taxonomy), further=category)
             for taxon, label, category in observations
             if taxon
         )
         known = 1.0 if review.category is BurstCategory.ANIMAL else None
-        beside = frozenset(one.category for one in review.further or ())
-        return Shown(review.category, seen, review.count, known, reviewed=True, beside=beside)
+        further = frozenset(one.category for one in review.further or ())
+        return Shown(review.category, seen, review.count, known, reviewed=True, further=further)
     found = burst.taxa or ((burst.verdict,) if burst.verdict else ())
     # A category of its own (a person, a blank) outvotes what the classifier called the picture.
     if burst.category not in (None, BurstCategory.ANIMAL):
@@ -146,16 +146,16 @@ def match(rule: Rule, burst: BurstResolved, seen: Shown) -> Found | None:
         return None
     # A review counts the individuals of its first observation alone.
     if rule.category is not None and rule.category is not seen.category and not rule.taxa:
-        return Found(confidence=1.0, beside=rule.category) if rule.min_count <= 1 else None
+        return Found(confidence=1.0, further=rule.category) if rule.min_count <= 1 else None
     if (seen.count or 1) < rule.min_count:
         return None
     if rule.taxa:
         wanted = (one for one in seen.taxa if not one.names.isdisjoint(rule.taxa))
-        counted = (one for one in wanted if one.beside is None or rule.min_count <= 1)
+        counted = (one for one in wanted if one.further is None or rule.min_count <= 1)
         return next((one for one in counted if _is_sure(rule, one)), None)
     if seen.category is None and not seen.taxa:
         return None
-    best = seen.taxa[0] if seen.taxa and seen.taxa[0].beside is None else Found()
+    best = seen.taxa[0] if seen.taxa and seen.taxa[0].further is None else Found()
     whole = Found(best.taxon if best.certain else None, best.label if best.certain else None, seen.animal_probability)
     return whole if rule.min_confidence is None or _reaches(rule.min_confidence, whole.confidence) else None
 

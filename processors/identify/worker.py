@@ -19,7 +19,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import faust
 import structlog
@@ -41,6 +41,7 @@ from uncia.events import (
 )
 from uncia.processors.crops.manifest import read_manifest
 from uncia.processors.faust_runtime.app import WorkerApp, create_app, faust_topic, faust_topics
+from uncia.processors.faust_runtime.assignment_task import AssignmentTask
 from uncia.processors.faust_runtime.batches import process_batches
 from uncia.processors.faust_runtime.delivery import send
 from uncia.processors.faust_runtime.lease import Lease
@@ -148,8 +149,7 @@ class IdentifyWorker:
         """Version of the registry."""
         # A verdict that arrives while its burst is being published must not be overwritten by the older state.
         self._writing = asyncio.Lock()
-        self._matching: asyncio.Task[None] | None = None
-        app.on_partitions_revoked.connect(self._stop_matching, weak=False)
+        self._task = AssignmentTask(app)
 
     async def run(self, stream: faust.StreamT[bytes]) -> None:
         """Process the stream; the agent of the app."""
@@ -157,26 +157,7 @@ class IdentifyWorker:
 
     async def match_due(self) -> None:
         """Match and publish everything that is due; ends early when partitions are revoked."""
-        if not self._is_ready():
-            return
-        # A send is repeated without limit while Kafka is down: only a cancellation ends it.
-        self._matching = task = asyncio.create_task(self._catch_up())
-        try:
-            await asyncio.wait({task})
-        finally:
-            task.cancel()
-        if not task.cancelled():
-            task.result()
-
-    async def _stop_matching(self, *_: Any, **__: Any) -> None:
-        if self._matching is not None:
-            self._matching.cancel()
-
-    def _is_ready(self) -> bool:
-        """Whether the states of this assignment are read."""
-        recovery = self._app.tables.recovery
-        pending = self._app.rebalancing or self._app.in_recovery or recovery.signal_recovery_start.is_set()
-        return bool(recovery.completed.is_set() and not pending and self._app.flow_control.is_active())
+        await self._task.run(self._catch_up)
 
     async def _catch_up(self) -> None:
         generation = self._app.consumer_generation_id
@@ -185,7 +166,7 @@ class IdentifyWorker:
             self._followed = None
         await self._follow_registry(generation)
         while (key := self._next_due()) is not None:
-            if not self._is_ready() or self._app.consumer_generation_id != generation:
+            if not self._task.is_of(generation):
                 return
             await self._match(key)
             # Decisions do not wait for all that is due.

@@ -27,6 +27,7 @@ from uncia.camtrap.taxonomy import Taxonomy
 from uncia.errors import PermanentError
 from uncia.events import BurstResolved, PublicBurstResolved
 from uncia.processors.faust_runtime.app import WorkerApp, create_app, faust_topic
+from uncia.processors.faust_runtime.assignment_task import AssignmentTask
 from uncia.processors.faust_runtime.batches import process_batches
 from uncia.processors.faust_runtime.consumer import start_positions
 from uncia.processors.faust_runtime.delivery import send
@@ -79,8 +80,7 @@ class RedactWorker:
         self._random = random.SystemRandom()
         # A verdict that arrives while its burst is being published must not be overwritten by the older state.
         self._writing = asyncio.Lock()
-        self._publishing: asyncio.Task[None] | None = None
-        app.on_partitions_revoked.connect(self._stop_publishing, weak=False)
+        self._task = AssignmentTask(app)
 
     async def run(self, stream: faust.StreamT[bytes]) -> None:
         """Process the stream; the agent of the app."""
@@ -88,20 +88,7 @@ class RedactWorker:
 
     async def publish_due(self) -> None:
         """Publish everything that is due, in a random order; ends early when partitions are revoked."""
-        if not self._is_ready():
-            return
-        # A send is repeated without limit while Kafka is down: only a cancellation ends it.
-        self._publishing = task = asyncio.create_task(self._publish_all())
-        try:
-            await asyncio.wait({task})
-        finally:
-            task.cancel()
-        if not task.cancelled():
-            task.result()
-
-    async def _stop_publishing(self, *_: Any, **__: Any) -> None:
-        if self._publishing is not None:
-            self._publishing.cancel()
+        await self._task.run(self._publish_all)
 
     async def _publish_all(self) -> None:
         now, generation = self._clock(), self._app.consumer_generation_id
@@ -118,7 +105,7 @@ class RedactWorker:
         self._random.shuffle(due)
         for key in due:
             async with self._writing:
-                if not self._is_ready() or self._app.consumer_generation_id != generation:
+                if not self._task.is_of(generation):
                     return
                 await self._publish(key, now)
 
@@ -134,7 +121,7 @@ class RedactWorker:
             if quiet_s >= _QUIET_S and await self._is_past(behind, ends):
                 break
             await asyncio.sleep(_POLL_S)
-            if not self._is_ready() or self._app.consumer_generation_id != generation:
+            if not self._task.is_of(generation):
                 return False
             # While a batch is written, the next one may wait behind it: the consumer's position then proves nothing.
             is_quiet = progress == self._next and not self._writing.locked()
@@ -145,12 +132,6 @@ class RedactWorker:
     async def _is_past(self, partitions: Sequence[TP], ends: Mapping[TP, int | None]) -> bool:
         """Whether the consumer reads behind these ends, so that nothing before them is still to come."""
         return all([(await self._app.consumer.position(tp) or 0) >= (ends.get(tp) or 0) for tp in partitions])
-
-    def _is_ready(self) -> bool:
-        """Whether the states of this assignment are read."""
-        recovery = self._app.tables.recovery
-        pending = self._app.rebalancing or self._app.in_recovery or recovery.signal_recovery_start.is_set()
-        return bool(recovery.completed.is_set() and not pending and self._app.flow_control.is_active())
 
     async def _index(self) -> None:
         """Note when each burst of this assignment is due."""

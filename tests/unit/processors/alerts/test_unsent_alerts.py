@@ -6,13 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from tests.agents.harness import ALL_TOPICS, MemoryTopics, Outage, closing_deployment_readers, running
-from tests.agents.memory_broker import MemoryBroker
-from tests.agents.memory_clients import install
+from tests.agents.harness import MemoryTopics, Outage, running
 from tests.unit.processors.alerts.builders import burst, reviewed
-from uncia.events import AlertRaised, AlertState, BurstResolved, ReviewDecision
+from tests.unit.processors.alerts.rule_topics import alerts_on, topics_with_rules
+from uncia.events import AlertState, BurstResolved, ReviewDecision
 from uncia.processors.alerts.worker import create
-from uncia.settings import Settings
 from uncia.topics import ALERT_RAISED, ALERT_STATE, BURST_RESOLVED
 
 RULES = "rules:\n  - {name: leopard, taxon: Panthera uncia, max_age: any}\n"
@@ -21,24 +19,13 @@ RULES = "rules:\n  - {name: leopard, taxon: Panthera uncia, max_age: any}\n"
 @pytest.fixture
 def topics(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[MemoryTopics]:
     """All topics, in memory, and the rules in a file."""
-    broker = MemoryBroker()
-    install(monkeypatch, broker)
-    rules = tmp_path / "rules.yaml"
-    rules.write_text(RULES, encoding="utf-8")
-    settings = Settings(_env_file=None, data_dir=tmp_path / "data", alert_rules=rules)
-    with closing_deployment_readers(monkeypatch):
-        found = MemoryTopics(settings, broker)
-        found.create(ALL_TOPICS)
+    with topics_with_rules(tmp_path, monkeypatch, RULES) as found:
         yield found
 
 
 def publish(topics: MemoryTopics, *bursts: BurstResolved) -> None:
     for one in bursts:
         topics.send(BURST_RESOLVED, one.camera.encode(), one.to_bytes())
-
-
-def alerts(topics: MemoryTopics) -> list[AlertRaised]:
-    return [AlertRaised.from_bytes(message.value) for message in topics.read(ALERT_RAISED)]
 
 
 def outage(topics: MemoryTopics, monkeypatch: pytest.MonkeyPatch, of_states: bool) -> Outage:
@@ -52,9 +39,9 @@ def test_an_alert_is_published_after_its_state_is_stored(topics: MemoryTopics, m
         async with running(create, topics.settings) as worker:
             publish(topics, burst())
             await worker.wait_until(lambda: states.refused > 0, "a state that is not stored")
-            assert alerts(topics) == []
+            assert alerts_on(topics) == []
             states.active = False
-            await worker.wait_until(lambda: alerts(topics), "the alert")
+            await worker.wait_until(lambda: alerts_on(topics), "the alert")
 
     asyncio.run(scenario())
 
@@ -72,10 +59,10 @@ def test_a_crash_before_an_alert_was_sent_loses_it_not_even_where_its_rule_is_re
         topics.settings.alert_rules.write_text("rules: []\n", encoding="utf-8")
         publish(topics, burst(revision=2, review=reviewed(ReviewDecision.BLANK)))
         async with running(create, topics.settings) as worker:
-            await worker.wait_until(lambda: len(alerts(topics)) == 2, "the alert and its withdrawal")
+            await worker.wait_until(lambda: len(alerts_on(topics)) == 2, "the alert and its withdrawal")
 
     asyncio.run(scenario())
-    raised, withdrawn = alerts(topics)
+    raised, withdrawn = alerts_on(topics)
     assert (raised.revision, raised.state) == (1, AlertState.RAISED)
     assert (withdrawn.alert_id, withdrawn.revision, withdrawn.state) == (raised.alert_id, 2, AlertState.WITHDRAWN)
 
@@ -84,10 +71,10 @@ def test_what_was_published_is_not_published_again_after_a_start(topics: MemoryT
     async def scenario() -> None:
         async with running(create, topics.settings) as worker:
             publish(topics, burst())
-            await worker.wait_until(lambda: alerts(topics), "the alert")
+            await worker.wait_until(lambda: alerts_on(topics), "the alert")
         publish(topics, burst("b2", minute=600))
         async with running(create, topics.settings) as worker:
-            await worker.wait_until(lambda: len(alerts(topics)) > 1, "the second alert")
+            await worker.wait_until(lambda: len(alerts_on(topics)) > 1, "the second alert")
 
     asyncio.run(scenario())
-    assert [alert.bursts[0].burst_id for alert in alerts(topics)] == ["b1", "b2"]
+    assert [alert.bursts[0].burst_id for alert in alerts_on(topics)] == ["b1", "b2"]

@@ -7,12 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from tests.agents.harness import ALL_TOPICS, MemoryTopics, closing_deployment_readers, running
-from tests.agents.memory_broker import MemoryBroker
-from tests.agents.memory_clients import install
+from tests.agents.harness import MemoryTopics, running
 from tests.agents.workers import PREDICTED
 from tests.unit.processors.alerts.builders import NOW
-from uncia.events import AlertRaised, AlertState, DeploymentChanged, ImagePredicted, Lane, Rejection
+from tests.unit.processors.alerts.rule_topics import alerts_on, topics_with_rules
+from uncia.events import AlertState, DeploymentChanged, ImagePredicted, Lane, Rejection
 from uncia.events.images import IMAGE_FORGOTTEN
 from uncia.kafka.broker import Message
 from uncia.processors.alerts import worker as alerts
@@ -22,8 +21,7 @@ from uncia.processors.alerts.silence import judge
 from uncia.processors.alerts.state_store import from_bytes, to_bytes
 from uncia.processors.alerts.worker import create
 from uncia.processors.faust_runtime.app import group_name
-from uncia.settings import Settings
-from uncia.topics import ALERT_RAISED, ALERT_STATE, DEPLOYMENT_CHANGED, IMAGE_PREDICTED
+from uncia.topics import ALERT_STATE, DEPLOYMENT_CHANGED, IMAGE_PREDICTED
 
 CAMERA = "ridge/north"
 RULES = "rules:\n  - name: silent\n    silent_for: 1h\n"
@@ -32,13 +30,8 @@ RULES = "rules:\n  - name: silent\n    silent_for: 1h\n"
 @pytest.fixture
 def topics(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[MemoryTopics]:
     """All topics, in memory, and a file of rules."""
-    broker = MemoryBroker()
-    install(monkeypatch, broker)
     monkeypatch.setattr(alerts, "TICK_S", 0.1)
-    (tmp_path / "rules.yaml").write_text(RULES)
-    with closing_deployment_readers(monkeypatch):
-        found = MemoryTopics(Settings(_env_file=None, data_dir=tmp_path, alert_rules=tmp_path / "rules.yaml"), broker)
-        found.create(ALL_TOPICS)
+    with topics_with_rules(tmp_path, monkeypatch, RULES) as found:
         yield found
 
 
@@ -51,10 +44,6 @@ def silence() -> bytes:
     rule = Rule("silent", silent=True, silent_for=timedelta(hours=1))
     assert judge(state, CAMERA, deployment, (rule,), NOW + timedelta(hours=9))
     return to_bytes(state)
-
-
-def published(topics: MemoryTopics) -> list[AlertRaised]:
-    return [AlertRaised.from_bytes(message.value) for message in topics.read(ALERT_RAISED)]
 
 
 @pytest.mark.parametrize("is_deployed", [True, False])
@@ -71,10 +60,10 @@ def test_a_silence_is_withdrawn_when_the_last_rule_about_silence_is_removed(
 
     async def scenario() -> None:
         async with running(create, topics.settings) as worker:
-            await worker.wait_until(lambda: published(topics), "the withdrawal")
+            await worker.wait_until(lambda: alerts_on(topics), "the withdrawal")
 
     asyncio.run(scenario())
-    (alert,) = published(topics)
+    (alert,) = alerts_on(topics)
     assert (alert.state, alert.revision) == (AlertState.WITHDRAWN, 2)
 
 
@@ -110,11 +99,11 @@ def test_neither_old_photographs_nor_forgotten_ones_are_contacts(topics: MemoryT
         async with running(create, topics.settings) as worker:
             await worker.wait_until(lambda: {"ridge/new", "ridge/dark"} <= heard().keys(), "the contacts")
             await worker.wait_until(lambda: all(is_read(one) for one in old), "the old photographs")
-            assert published(topics) == []
+            assert alerts_on(topics) == []
             later = prediction(CAMERA)
             topics.send(IMAGE_PREDICTED, later.camera.encode(), later.to_bytes())
             await worker.wait_until(lambda: heard()[CAMERA].heard != NOW, "the contact of the silent camera")
 
     asyncio.run(scenario())
     assert "ridge/old" not in heard()
-    assert [(one.state, one.revision) for one in published(topics)] == [(AlertState.WITHDRAWN, 2)]
+    assert [(one.state, one.revision) for one in alerts_on(topics)] == [(AlertState.WITHDRAWN, 2)]
