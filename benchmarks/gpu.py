@@ -60,7 +60,7 @@ class Model:
 
 @dataclass(frozen=True)
 class Figure:
-    """One row: photographs per second of the model alone, and with decoding on all cores beside it."""
+    """One row: photographs per second of the model alone, and with decoding on all cores meanwhile."""
 
     model: str
     provider: str
@@ -130,7 +130,7 @@ def open_session(graph: Path, provider: str, precision: str, cache: Path) -> Any
 def measure(
     run: Callable[[Pixels], object], frames: Pixels, files: Sequence[bytes], spec: FrameSpec, batch: int, seconds: float
 ) -> tuple[float, float, float]:
-    """Images/s of the model alone, images/s with decoding in threads beside it, and the median ms of a batch."""
+    """Images/s of the model alone, images/s with decoding in threads meanwhile, and the median ms of a batch."""
     pixels = frames[np.arange(batch) % len(frames)]
     for _ in range(3):
         run(pixels)
