@@ -19,14 +19,14 @@ from tests.unit.dashboard.catalogue.catalogue_data import sqlite_catalogue
 from tests.unit.dashboard.web.alert_data import fold_events
 from tests.unit.dashboard.web.conftest import FakePictures, FakePublisher
 from tests.unit.dashboard.web.running_server import RunningServer
-from tests.waiting import SCALE
+from tests.waiting import SCALE, wait_until
 from uncia.dashboard.catalogue.database import open_database
 from uncia.dashboard.web.accounts import passwords
 from uncia.dashboard.web.accounts.roles import Role
 from uncia.dashboard.web.context import SESSION_COOKIE
 from uncia.dashboard.web.server import open_services
 from uncia.dashboard.web.services import Services
-from uncia.events import AlertHandled, Event, ExplanationRequested, ObservationReviewed
+from uncia.events import AlertHandled, Event, ExplanationRequested, ObservationReviewed, ReviewDecision
 from uncia.infra.local.install_browser import chromium, missing
 from uncia.infra.local.layout import parts_dir
 from uncia.kafka.stream_status import Lag, StreamStatus
@@ -131,6 +131,23 @@ def site(tmp_path: Path, filled_catalogue: Path, monkeypatch: pytest.MonkeyPatch
 
 
 Open = Callable[..., Page]
+
+
+def wait_for_script(page: Page, expression: str) -> None:
+    """Wait until a JavaScript expression is true in the page.
+
+    `Page.wait_for_function` evaluates its expression again by `eval` in the page, which the content security policy
+    forbids: it works only where the first look suffices.
+    """
+    wait_until(lambda: bool(page.evaluate(expression)), 5, expression)
+
+
+def decisions_by_burst(reviews: list[ObservationReviewed]) -> dict[str, list[ReviewDecision]]:
+    """The decisions of each burst in their order. Those of different bursts may overtake each other on their way."""
+    found: dict[str, list[ReviewDecision]] = {}
+    for review in reviews:
+        found.setdefault(review.burst_id, []).append(review.decision)
+    return found
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ from datetime import date
 import pytest
 from playwright.sync_api import expect
 
-from tests.browser.conftest import PHONE, WIDE, FoldingPublisher, Open, Site
+from tests.browser.conftest import PHONE, WIDE, FoldingPublisher, Open, Site, decisions_by_burst
 from tests.unit.dashboard.catalogue.catalogue_data import newest_burst
 from tests.unit.dashboard.verdict_audit.test_queries import animal, review
 from tests.unit.dashboard.web.test_audit import drift_of
@@ -74,9 +74,8 @@ def test_the_sample_is_reviewed_without_the_verdict(open_page: Open, site: Site,
     expect(page.locator("[data-review]")).to_have_attribute("data-burst", queue[1])
     page.keyboard.press("0")
     expect(page.locator("[data-review]")).to_have_attribute("data-burst", queue[2])
-    decided = publisher.wait_for(2)
-    assert [(one.burst_id, one.decision) for one in decided] == [
-        (queue[0], ReviewDecision.CORRECT),
-        (queue[1], ReviewDecision.BLANK),
-    ]
+    assert decisions_by_burst(publisher.wait_for(2)) == {
+        queue[0]: [ReviewDecision.CORRECT],
+        queue[1]: [ReviewDecision.BLANK],
+    }
     wait_until(lambda: site.services.verdict_audit.queue(BurstFilter(), 1) == [queue[2]], 5)

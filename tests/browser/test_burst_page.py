@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 from playwright.sync_api import Page, expect
 
-from tests.browser.conftest import PHONE, Open, Site
+from tests.browser.conftest import PHONE, Open, Site, wait_for_script
 from tests.browser.test_live import new_burst
 from tests.unit.dashboard.catalogue.catalogue_data import ProjectEvents
 from tests.unit.dashboard.web.conftest import FakePictures
@@ -204,7 +204,7 @@ def test_an_explanation_that_was_requested_is_shown_when_it_arrives(site: Site, 
     assert (shown.value.status, shown.value.headers["content-type"]) == (200, "image/png")
     expect(section.locator("img")).to_have_count(heat_maps + 1)
     expect(section).not_to_contain_text("requested; not computed yet")
-    page.wait_for_function("[...document.querySelectorAll('#explanations img')].every((one) => one.naturalWidth > 0)")
+    wait_for_script(page, "[...document.querySelectorAll('#explanations img')].every((one) => one.naturalWidth > 0)")
     # In place, without taking the focus, and the polls have ended.
     assert page.evaluate("window.sameDocument") is True
     expect(button).to_be_focused()

@@ -336,13 +336,17 @@ async function post(entry) {
   }
 }
 
-async function undo() {
+function undo() {
   const entry = past.pop();
   if (!entry) return;
   if (current) queue.unshift(current);
   show(entry.burst);
   future.push(entry);
   buttons();
+  entry.undone = takeBack(entry);
+}
+
+async function takeBack(entry) {
   await entry.sent;
   if (!entry.review) return;
   const { burst_id, revision } = entry.body;
@@ -358,7 +362,8 @@ function redo() {
   const entry = future.pop();
   if (!entry) return;
   const again = { ...entry, review: null };
-  again.sent = post(again);
+  // After the undo, which would take this decision back too.
+  again.sent = entry.undone.then(() => post(again));
   past.push(again);
   if (current?.burst_id === entry.burst.burst_id) next();
   buttons();
