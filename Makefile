@@ -16,7 +16,7 @@ COVERAGE ?= --cov --cov-report=term:skip-covered
 DIST ?= dist
 PIP_AUDIT := 2.10.1
 
-.PHONY: help setup demo screenshot browser ssh-server test test-recipes test-kubernetes test-stack check audit unit docs dist bench soak endurance models-report clean
+.PHONY: help setup demo screenshot browser ssh-server test test-recipes test-kubernetes test-stack test-thorough check audit unit docs dist bench soak endurance models-report clean
 
 help: ## List the targets.
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1|\2/p' Makefile | while IFS='|' read -r name text; do printf '%-18s %s\n' "$$name" "$$text"; done
@@ -35,7 +35,7 @@ test: COVERAGE =
 test: setup check browser ssh-server test-recipes test-kubernetes test-stack ## All tests: style, types, unit tests, model recipes, the dashboard, and the real stack.
 
 test-recipes: setup browser ssh-server ## Tests of the model recipes, and of the dashboard in Chromium.
-	@$(PY) -m pytest -n auto --dist loadfile tests/recipes tests/browser $(ARGS)
+	@$(PY) -m pytest -n auto --dist loadfile -m "not thorough" tests/recipes tests/browser $(ARGS)
 
 test-kubernetes: $(VENV_DONE) ## Render the Helm chart and check it against the schemas; needs Go, and minutes the first time.
 	@$(PY) -m pytest -o timeout=1800 tests/kubernetes $(ARGS)
@@ -44,8 +44,13 @@ test-stack: setup ## Tests on the real stack: Kafka, SeaweedFS, Triton, workers;
 	@# Two stacks at a time, because most tests wait. The faults under load after them, one stack at a time. A broken
 	@# stack fails every test, each after its limit: the first failures say why. Status 5: ARGS selects none of them.
 	@# By name, not by size: a file finds on its stack's topics only what files before it in the alphabet have sent.
-	@$(PY) -m pytest -v -n 2 --dist loadfile --no-loadscope-reorder --maxfail=8 tests/stack $(ARGS) || [ $$? = 5 ]
-	@$(PY) -m pytest -v --maxfail=4 tests/recovery $(ARGS) || [ $$? = 5 ]
+	@$(PY) -m pytest -v -n 2 --dist loadfile --no-loadscope-reorder --maxfail=8 -m "not thorough" tests/stack $(ARGS) || [ $$? = 5 ]
+	@$(PY) -m pytest -v --maxfail=4 -m "not thorough" tests/recovery $(ARGS) || [ $$? = 5 ]
+
+test-thorough: setup browser ssh-server ## What `make test` leaves out: slow variants of its tests on the real stack and of the recipes.
+	@$(PY) -m pytest -n auto --dist loadfile -m thorough tests/recipes tests/browser $(ARGS) || [ $$? = 5 ]
+	@$(PY) -m pytest -v -n 2 --dist loadfile --no-loadscope-reorder -m thorough tests/stack $(ARGS) || [ $$? = 5 ]
+	@$(PY) -m pytest -v -m thorough tests/recovery $(ARGS) || [ $$? = 5 ]
 
 browser: $(VENV_DONE) ## Install Chromium for the browser tests, where this is allowed (root, Debian or Ubuntu).
 	@$(PY) -m uncia.infra.local.install_browser

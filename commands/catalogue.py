@@ -22,6 +22,8 @@ from uncia.telemetry import configure_logging
 from uncia.terminal import echo, echo_json, plain_console
 from uncia.training.progress import progress_bar
 
+_BROKER_ANSWERS_WITHIN_S = 3
+
 app = typer.Typer(no_args_is_help=True, help="Run, show and rebuild the catalogue: the database of the dashboard.")
 
 
@@ -64,7 +66,7 @@ def status(as_json: bool = typer.Option(False, "--json", help="Print one JSON ob
     ends: dict[tuple[str, int], int] = {}
     problem = ""
     try:
-        with OffsetConsumer(config, FOLDED_TOPICS, CATALOGUE_GROUP) as consumer:
+        with OffsetConsumer(config, FOLDED_TOPICS, CATALOGUE_GROUP, within_s=_BROKER_ANSWERS_WITHIN_S) as consumer:
             ends = consumer.end_offsets()
     except DependencyDown as error:
         problem = str(error)

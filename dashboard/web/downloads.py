@@ -150,7 +150,14 @@ class Download:
                     yield taken
 
     def _growing(self, path: Path) -> Iterator[bytes]:
-        with path.open("rb") as file:
+        try:
+            opened = path.open("rb")
+        except FileNotFoundError:
+            # An export that failed removes its files.
+            self._written.wait()
+            self._raise_error()
+            raise
+        with opened as file:
             while True:
                 complete = self._written.is_set()
                 if block := file.read(_BYTES):

@@ -140,7 +140,10 @@ def test_an_archive_of_the_clone_can_be_installed(tmp_path: Path) -> None:
     run(python, "-c", "import importlib.util as u; assert u.find_spec('uncia.producers.gateway.engine')", cwd=tmp_path)
 
 
-@pytest.mark.parametrize("extra", INSTALLED, ids=[extra or "base" for extra in INSTALLED])
+@pytest.mark.parametrize(
+    "extra",
+    [pytest.param(extra, marks=[pytest.mark.thorough] if extra else [], id=extra or "base") for extra in INSTALLED],
+)
 def test_a_new_environment_imports_every_promised_module(extra: str, wheel: Path, tmp_path: Path) -> None:
     run(sys.executable, "-m", "venv", tmp_path / "venv", cwd=tmp_path)
     python = tmp_path / "venv" / "bin" / "python"

@@ -39,5 +39,24 @@ def topics(settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
             yield topics
 
 
-TestIntake, TestPredict, TestBursts, TestCrops = IntakeSuite, PredictSuite, BurstsSuite, CropsSuite
-TestClocks, TestExplain, TestSecondLook = ClocksSuite, ExplainSuite, SecondLookSuite
+TestIntake, TestPredict, TestBursts = IntakeSuite, PredictSuite, BurstsSuite
+
+
+@pytest.mark.thorough
+class TestCrops(CropsSuite):
+    """Crops."""
+
+
+@pytest.mark.thorough
+class TestClocks(ClocksSuite):
+    """Clocks."""
+
+
+@pytest.mark.thorough
+class TestExplain(ExplainSuite):
+    """Explanations."""
+
+
+@pytest.mark.thorough
+class TestSecondLook(SecondLookSuite):
+    """Second looks."""

@@ -47,6 +47,7 @@ def kafka(stack: Stack) -> PartStatus:
     return next(part for part in stack.status() if part.name == "kafka")
 
 
+@pytest.mark.thorough
 def test_status_reports_a_crash_loop_although_the_part_is_running_and_ready(kafka_stack: Stack) -> None:
     for _ in range(3):
         pid = kafka_stack.kill("kafka", signal.SIGKILL)

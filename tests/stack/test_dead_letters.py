@@ -161,6 +161,7 @@ def test_dead_letters_are_selected_by_reason_by_time_or_all_at_once(
 
 
 @pytest.mark.timeout(1200)
+@pytest.mark.thorough
 def test_a_flood_of_bad_messages_stops_intake_with_the_reason_in_status_and_loses_no_photograph(
     announce: Callable[..., None],
     upload: Callable[[str, bytes], str],

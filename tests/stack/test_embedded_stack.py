@@ -163,6 +163,7 @@ def test_the_stores_internal_servers_refuse_requests_without_credentials(stack: 
 
 
 @pytest.mark.timeout(1200)
+@pytest.mark.thorough
 def test_two_stacks_run_at_the_same_time_and_one_leaves_nothing_behind(stack: Stack, small_stack: Stack) -> None:
     small_stack.up(STORAGE, timeout_s=SCALE * 120)
     small_identity, session_identity = small_stack.identity(), stack.identity()
@@ -234,6 +235,7 @@ def test_an_interrupted_start_leaves_nothing_running(small_stack: Stack) -> None
 
 
 @pytest.mark.timeout(1200)
+@pytest.mark.thorough
 def test_under_systemd_a_killed_supervisor_ends_the_unit_and_its_next_start_stops_in_order(small_stack: Stack) -> None:
     def start() -> subprocess.Popen[bytes]:
         with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as channel, tempfile.TemporaryDirectory() as folder:
@@ -266,6 +268,7 @@ def test_a_second_start_in_the_same_folder_is_refused(stack: Stack) -> None:
 
 @pytest.mark.timeout(1200)
 @pytest.mark.parametrize("name", SERVERS)
+@pytest.mark.thorough
 def test_a_killed_server_is_restarted_and_becomes_ready(stack: Stack, name: str) -> None:
     wait_until_restarted(stack, name, stack.kill(name, signal.SIGKILL))
 

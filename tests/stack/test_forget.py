@@ -124,6 +124,7 @@ def test_a_photograph_is_gone_everywhere_and_the_others_stay(
     assert ("forgotten", first.image_id) in actions
 
 
+@pytest.mark.thorough
 def test_a_run_that_was_killed_is_completed_by_the_next(
     stack: Stack, settings: Settings, versioned: ObjectStore, three: list[ImagePredicted], station: str
 ) -> None:

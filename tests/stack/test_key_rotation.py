@@ -36,7 +36,15 @@ pytestmark = pytest.mark.skipif(
 )
 
 
-@pytest.mark.parametrize("name", ["intake", "predict", "bursts", "crops", "clocks", "catalogue", "object-store"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "predict",
+        "catalogue",
+        "object-store",
+        *(pytest.param(name, marks=pytest.mark.thorough) for name in ("intake", "bursts", "crops", "clocks")),
+    ],
+)
 def test_photographs_that_arrive_while_a_key_is_rotated_are_predicted_once_and_settled(
     stack: Stack,
     store: ObjectStore,

@@ -109,6 +109,7 @@ def failed_requests(stack: Stack, model: str, version: str = "") -> int:
         return control.count_failures(model, version)
 
 
+@pytest.mark.thorough
 def test_no_request_fails_when_versions_change_under_load(
     stack: Stack,
     models: Models,
@@ -172,6 +173,7 @@ def test_an_operator_makes_a_version_live_and_rolls_back_on_the_dashboard(
     assert version_of_next_photograph("back") == "1"
 
 
+@pytest.mark.thorough
 def test_a_previous_version_whose_process_died_is_reloaded_and_no_live_request_fails(
     stack: Stack,
     models: Models,
@@ -238,6 +240,7 @@ def test_a_refused_or_killed_installation_does_not_change_the_served_version(
     assert prediction is not None and prediction.version == "1"
 
 
+@pytest.mark.thorough
 def test_a_shadow_predicts_the_same_uploads_and_is_compared(
     stack: Stack,
     models: Models,

@@ -28,8 +28,8 @@ class OffsetConsumer:
     to `group` show its lag, and are never read.
     """
 
-    def __init__(self, settings: Settings, topics: tuple[Topic, ...], group: str) -> None:
-        """Raises `DependencyDown` where no broker answers, or a topic is missing."""
+    def __init__(self, settings: Settings, topics: tuple[Topic, ...], group: str, *, within_s: float = 30) -> None:
+        """Raises `DependencyDown` where no broker answers within that time, or a topic is missing."""
         self._consumer = connect_consumer(
             settings,
             group_id=f"{settings.namespace}.{group}" if settings.namespace else group,
@@ -38,6 +38,7 @@ class OffsetConsumer:
             auto_offset_reset="earliest",
             max_poll_records=_MAX_POLL_RECORDS,
             max_partition_fetch_bytes=_PARTITION_BYTES,
+            bootstrap_timeout_ms=round(1000 * within_s),
         )
         try:
             self._partitions = self._assign(settings, topics)

@@ -182,6 +182,7 @@ def test_another_weights_file_is_refused_with_the_remedy(tmp_path: Path) -> None
         load_published(tmp_path / "missing.pth")
 
 
+@pytest.mark.thorough
 def test_faster_rcnn_trains_from_scratch_and_its_package_is_valid(parts: FrameSplit, tmp_path: Path) -> None:
     settings = LoopSettings(epochs=1, batch=4, rate=1e-4, negatives=0.2)
     few = FrameSplit(parts.train[:6], parts.held_out[:2], parts.test, "burst")

@@ -42,6 +42,7 @@ def last_line_on_a_full_disk(arguments: list[str], folder: Path, most_bytes: int
     return result.splitlines()[-1]
 
 
+@pytest.mark.thorough
 def test_a_full_disk_while_the_feature_graph_is_exported(source: Path, tmp_path: Path) -> None:
     result = last_line_on_a_full_disk(train("head", source, tmp_path, *SHALLOW), tmp_path, 48 * KB)
 
@@ -49,6 +50,7 @@ def test_a_full_disk_while_the_feature_graph_is_exported(source: Path, tmp_path:
     assert list((tmp_path / "features").glob("*.onnx")) == list((tmp_path / "features").glob(".exporting-*")) == []
 
 
+@pytest.mark.thorough
 def test_a_full_disk_while_features_are_cached(source: Path, with_features: Path, tmp_path: Path) -> None:
     (tmp_path / "features").mkdir()
     for graph in with_features.glob("*.onnx"):
@@ -60,6 +62,7 @@ def test_a_full_disk_while_features_are_cached(source: Path, with_features: Path
     )
 
 
+@pytest.mark.thorough
 def test_a_full_disk_while_the_package_is_written(source: Path, with_features: Path, tmp_path: Path) -> None:
     shutil.copytree(with_features, tmp_path / "features")
     out = tmp_path / "models" / "shapes"

@@ -191,23 +191,27 @@ def killed_during_epochs(tmp_path_factory: pytest.TempPathFactory, small_source:
     return KilledTuning(last, folders, (rows, cached(folders.cache)))
 
 
+@pytest.mark.thorough
 def test_fine_tuning_resumes_at_the_epoch_in_which_it_was_killed(killed_during_epochs: KilledTuning) -> None:
     assert [line[:7] for line in killed_during_epochs.last_output.splitlines() if line.startswith("epoch")] == [
         "epoch 3"
     ]
 
 
+@pytest.mark.thorough
 def test_fine_tuning_computes_no_features_again_after_a_kill(killed_during_epochs: KilledTuning) -> None:
     before, after = killed_during_epochs.rows
 
     assert before == after
 
 
+@pytest.mark.thorough
 def test_fine_tuning_after_three_kills_equals_the_uninterrupted_one_byte_for_byte(
     killed_during_epochs: KilledTuning, uninterrupted_tuning: RunFolders
 ) -> None:
     assert content(killed_during_epochs.folders.out) == content(uninterrupted_tuning.out)
 
 
+@pytest.mark.thorough
 def test_a_finished_run_leaves_no_checkpoint(killed_during_epochs: KilledTuning) -> None:
     assert [path.name for path in killed_during_epochs.folders.out.parent.iterdir()] == ["shapes"]

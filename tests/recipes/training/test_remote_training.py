@@ -170,6 +170,7 @@ def test_a_process_that_is_killed_over_there_continues_from_its_checkpoint(machi
     assert "was killed: starting it again" in output and machine.has_package
 
 
+@pytest.mark.thorough
 def test_the_plot_of_a_training_that_runs_is_here(machine: Machine) -> None:
     process = machine.started()
     plot = machine.here / f".{machine.out.name}.training" / "loss.svg"
@@ -179,6 +180,7 @@ def test_the_plot_of_a_training_that_runs_is_here(machine: Machine) -> None:
     assert plot.read_text().startswith("<svg")
 
 
+@pytest.mark.thorough
 def test_a_run_goes_on_when_the_command_here_is_killed_and_another_fetches_it(machine: Machine) -> None:
     process = machine.started()
     process.kill()
@@ -188,6 +190,7 @@ def test_a_run_goes_on_when_the_command_here_is_killed_and_another_fetches_it(ma
     assert machine.has_package
 
 
+@pytest.mark.thorough
 def test_a_link_that_breaks_is_made_again(machine: Machine, tmp_path: Path) -> None:
     with ssh_server(tmp_path / "server") as server:
         machine.server = server
@@ -342,6 +345,7 @@ def test_content_that_is_not_what_it_is_named_is_not_stored(builder: AgentClient
     assert refused.value.kind == "changed"
 
 
+@pytest.mark.thorough
 def test_the_example_of_the_page_trains_a_model(tmp_path: Path) -> None:
     if not (ROOT / ".venv" / "bin" / "python").exists():
         pytest.skip("the example uses the environment that `make setup` creates")

@@ -15,6 +15,7 @@ import pytest
 
 from tests.unit.dashboard.exports.camtrap_profile import frictionless_errors
 from tests.unit.dashboard.web.conftest import SignIn
+from tests.waiting import wait_until
 from uncia.commands.export import export
 from uncia.dashboard.catalogue.filters import BurstFilter
 from uncia.dashboard.exports.formats import ExportFormat, ExportOptions
@@ -193,6 +194,26 @@ def test_an_export_that_fails_in_its_middle_never_looks_complete(
     download = start(0)
     content = download.content()
     begun.set()
+    with pytest.raises(UnciaError, match="gone"):
+        b"".join(content)
+
+
+def test_an_export_that_failed_before_its_file_was_opened_says_why(
+    start: Callable[[int], Download], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    folders: list[Path] = []
+    begun = threading.Event()
+
+    def fail(_engine: object, _kind: object, folder: Path, *_: object, **__: object) -> None:
+        (folder / "photographs.csv").write_bytes(b"x" * 1000)
+        folders.append(folder)
+        begun.wait(20)
+        raise UnciaError("the database is gone")
+
+    monkeypatch.setattr(module, "write_export", fail)
+    content = start(0).content()
+    begun.set()
+    wait_until(lambda: folders and not folders[0].exists(), 5)
     with pytest.raises(UnciaError, match="gone"):
         b"".join(content)
 
