@@ -8,6 +8,7 @@ What Faust does by default, what is changed here, and why (faust-streaming 0.15.
   restarts. Here it ends the process, and the supervisor starts it again at the committed offset.
 - Faust acknowledges events that it skips during a rebalance. `_Event.ack` refuses that.
 - Faust seeks to the committed offsets when partitions move, but not where none was committed yet (`consumer`).
+- aiokafka stops joining its group where metadata name no broker (`consumer`).
 - Faust can miss the end of a table's recovery, and then waits for ever (`recovery`).
 - Faust drops messages that were read before the last step of a recovery (`flow_control`).
 - Faust commits the first run of acknowledged offsets without checking for a gap before it. So: concurrency 1,

@@ -1,13 +1,41 @@
-"""Faust's consumer, extended where it would lose messages before a group's first commit.
+"""Faust's consumer, extended where it would lose messages before a group's first commit, or wait for ever.
 
 Written for faust-streaming 0.15.3 and aiokafka 0.14.0; `tests/unit/processors/faust_runtime/test_library_internals.py`
 fails when an upgrade changes what is used here.
 """
 
 from collections.abc import Sequence
+from typing import Any
 
-from faust.transport.drivers.aiokafka import Consumer
+from aiokafka import AIOKafkaConsumer
+from aiokafka.client import AIOKafkaClient
+from aiokafka.errors import NodeNotReadyError
+from faust.transport.drivers.aiokafka import AIOKafkaConsumerThread, Consumer
 from faust.types import TP, ConsumerT
+
+
+def repeat_coordinator_lookup(client: AIOKafkaClient) -> None:
+    """Have the client ask again for the coordinator of its group while the metadata name no broker.
+
+    A broker that has just started, or that a busy machine keeps from its heartbeats, answers without any. aiokafka then
+    fails an assertion, which ends the task that joins the group, and the worker would wait for its partitions for ever.
+    It repeats errors that say so (`retriable`), with new metadata.
+    """
+    lookup = client.coordinator_lookup
+
+    async def coordinator_lookup(kind: Any, key: str) -> Any:
+        if client.get_random_node() is None:
+            raise NodeNotReadyError("the metadata name no broker")
+        return await lookup(kind, key)
+
+    client.coordinator_lookup = coordinator_lookup
+
+
+class _ConsumerThread(AIOKafkaConsumerThread):  # type: ignore[misc]
+    def _create_worker_consumer(self, transport: Any) -> AIOKafkaConsumer:
+        consumer = super()._create_worker_consumer(transport)
+        repeat_coordinator_lookup(consumer._client)
+        return consumer
 
 
 class RewindingConsumer(Consumer):  # type: ignore[misc]
@@ -18,6 +46,9 @@ class RewindingConsumer(Consumer):  # type: ignore[misc]
     been fetched and dropped were then never read. So a worker that is killed in the first seconds of its group's life,
     or joined by another one, would skip the first messages.
     """
+
+    def _new_consumer_thread(self) -> AIOKafkaConsumerThread:
+        return _ConsumerThread(self, loop=self.loop, beacon=self.beacon)
 
     async def perform_seek(self) -> None:
         """Seek every partition to its group's position. Changelogs are paused here; the recovery positions them."""

@@ -139,7 +139,12 @@ class MemoryConsumer:
         self._subscription = SubscriptionState()
         self._fetcher = _Fetcher(broker, self._subscription)
         self._coordinator = _Coordinator(broker, partition_assignment_strategy[0], self._subscription)
-        self._client = SimpleNamespace(cluster=_Cluster(broker), close=self._coordinator.close)
+        self._client = SimpleNamespace(
+            cluster=_Cluster(broker),
+            close=self._coordinator.close,
+            get_random_node=lambda: 0,
+            coordinator_lookup=lambda _kind, _key: 0,
+        )
         self._tasks: list[asyncio.Task[None]] = []
 
     async def start(self) -> None:

@@ -96,7 +96,11 @@ def rotate(stack: Stack, what: str) -> str:
 
 
 @pytest.mark.parametrize(
-    ("what", "parts"), [("triton", TRITON_PARTS), ("certificates", CERTIFICATE_PARTS)], ids=["triton", "certificates"]
+    ("what", "parts"),
+    [
+        pytest.param("triton", TRITON_PARTS, id="triton", marks=pytest.mark.thorough),
+        pytest.param("certificates", CERTIFICATE_PARTS, id="certificates"),
+    ],
 )
 def test_photographs_before_during_and_after_a_rotation_are_predicted_once(
     own_stack: Stack, station: str, what: str, parts: tuple[str, ...], old_is_refused: Callable[[str], None]

@@ -8,6 +8,7 @@ import inspect
 from importlib.metadata import version
 
 import pytest
+from aiokafka import AIOKafkaConsumer
 from aiokafka.client import AIOKafkaClient
 from aiokafka.consumer.group_coordinator import GroupCoordinator
 from aiokafka.producer.producer import AIOKafkaProducer
@@ -15,6 +16,7 @@ from faust.events import Event
 from faust.tables.recovery import Recovery
 from faust.transport.consumer import Consumer
 from faust.transport.drivers.aiokafka import AIOKafkaConsumerThread, Producer
+from faust.transport.drivers.aiokafka import Consumer as DriverConsumer
 from mode.utils.queues import FlowControlEvent
 
 from uncia.processors.faust_runtime.consumer import RewindingConsumer, start_positions
@@ -42,6 +44,17 @@ def test_the_consumer_seeks_in_a_method_that_a_subclass_can_extend() -> None:
     assert inspect.iscoroutinefunction(Consumer.perform_seek)
     assert RewindingConsumer.perform_seek is not Consumer.perform_seek
     assert callable(Consumer._get_active_partitions)
+
+
+def test_the_search_of_the_coordinator_fails_an_assertion_without_brokers_and_repeats_errors_that_are_retriable() -> (
+    None
+):
+    """`consumer.repeat_coordinator_lookup` replaces the method on the client of the worker's consumer."""
+    assert "assert node_id is not None" in inspect.getsource(AIOKafkaClient.coordinator_lookup)
+    assert "self._client.coordinator_lookup(" in inspect.getsource(GroupCoordinator.ensure_coordinator_known)
+    assert "if err.retriable" in inspect.getsource(GroupCoordinator.ensure_coordinator_known)
+    assert "self._client = " in inspect.getsource(AIOKafkaConsumer)
+    assert RewindingConsumer._new_consumer_thread is not DriverConsumer._new_consumer_thread
 
 
 def test_an_event_is_acknowledged_through_a_method_that_a_subclass_can_refuse() -> None:
