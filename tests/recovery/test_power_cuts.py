@@ -21,7 +21,7 @@ from tests.recovery.power import disk as power
 from tests.recovery.power import trace
 from tests.recovery.running_stack import QUICK
 from tests.stack.photographs import photograph
-from tests.waiting import SCALE
+from tests.waiting import SCALE, wait_until
 from uncia.errors import UnciaError
 from uncia.events import ImagePredicted
 from uncia.infra.local import processes
@@ -79,13 +79,6 @@ def stack(disk: power.Disk, temporary: Path) -> Iterator[Stack]:
 def part(stack: Stack, name: str) -> int:
     """The process id of a part."""
     return next(status.pid for status in stack.status() if status.name == name and status.pid)
-
-
-def wait_until(condition: object, limit_s: float, what: str) -> None:
-    deadline = time.monotonic() + limit_s
-    while not condition():  # type: ignore[operator]
-        assert time.monotonic() < deadline, f"{what}: not within {limit_s:.0f} s"
-        time.sleep(0.2)
 
 
 def predicted_keys(stack: Stack) -> set[str]:
