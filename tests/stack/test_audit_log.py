@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 import urllib3
+from kafka.errors import KafkaError
 
 from tests.stack.conftest import KIND
 from tests.stack.test_strangers_at_kafka import settings_of
@@ -89,8 +90,11 @@ def test_a_person_who_reads_the_topic_with_positions_is_recorded(
 def test_what_the_broker_refuses_is_recorded(stack: Stack, person: Identity, recorded: Recorded) -> None:
     settings = settings_of(stack, person)
     read(settings, BURST_RESOLVED)
-    with contextlib.suppress(Exception):
-        read(settings, DEPLOYMENT_CHANGED)
+    consumer = connect_consumer(settings, group_id=f"{person.name}-audit", enable_auto_commit=False)
+    with contextlib.closing(consumer), contextlib.suppress(KafkaError):
+        consumer.subscribe([DEPLOYMENT_CHANGED.full_name(settings)])
+        for _ in range(5):
+            consumer.poll(timeout_ms=200)
     recorded(action="broker_refused", who=person.name)
     recorded(action="key_used", who=person.name, what="kafka")
     names = [(one["action"], one["who"]) for one in read_audit(audit_file(stack.folder))]
