@@ -29,7 +29,7 @@ __all__ = ["gateways_policy", "key_of_user", "policy_of", "s3_configuration", "u
 _OBJECT_ACTIONS: dict[StoreAction, tuple[str, ...]] = {
     StoreAction.READ: ("s3:GetObject", "s3:GetObjectVersion"),
     StoreAction.WRITE: ("s3:PutObject", "s3:AbortMultipartUpload", "s3:ListMultipartUploadParts"),
-    StoreAction.DELETE: ("s3:DeleteObject",),
+    StoreAction.DELETE: ("s3:DeleteObject", "s3:DeleteObjectVersion"),
 }
 _USER = "${aws:username}"
 _GATEWAYS = "gateways"
