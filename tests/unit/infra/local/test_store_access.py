@@ -25,6 +25,7 @@ from uncia.identities import (
 )
 from uncia.infra.local.credentials import ensure_keys
 from uncia.infra.local.store_access import gateways_policy, policy_of, s3_configuration, uploaders_policy, user_name
+from uncia.storage.object_keys import CROPS_PREFIX, EXPLANATIONS_PREFIX, INDIVIDUALS_PREFIX
 
 BUCKET = "camera-uploads"
 REQUESTS = {
