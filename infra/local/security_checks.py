@@ -229,6 +229,5 @@ def _versions(*, kept: bool) -> str:
     if kept:
         return "replaced photographs are kept as versions that no working key can delete"
     return (
-        "a holder of a gateway's key can replace its station's photographs, and the old ones are lost: remove "
-        "UNCIA_KEEP_VERSIONS=false from stack.env, and start the stack again"
+        "a holder of a gateway's key can replace its station's photographs; UNCIA_KEEP_VERSIONS=true keeps the old ones"
     )

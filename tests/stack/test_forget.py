@@ -6,7 +6,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -33,9 +33,11 @@ LIMIT_S = 60 * SCALE
 
 
 @pytest.fixture
-def versioned(admin_store: ObjectStore) -> ObjectStore:
-    """The store, whose bucket keeps versions."""
-    return admin_store
+def versioned(admin_store: ObjectStore, settings: Settings) -> Iterator[ObjectStore]:
+    """The bucket keeps versions for the time of a test."""
+    admin_store.keep_versions(settings.bucket, on=True)
+    yield admin_store
+    admin_store.keep_versions(settings.bucket, on=False)
 
 
 def environment(stack: Stack) -> dict[str, str]:

@@ -79,9 +79,14 @@ def announce(settings: Settings, admin_settings: Settings) -> Iterator[Callable[
 
 @pytest.fixture
 def versioned(admin_store: ObjectStore, settings: Settings) -> Iterator[ObjectStore]:
-    """The store, whose bucket keeps versions unless the test suspends this."""
+    """Enable versioning of the upload bucket during the test."""
+
+    def switch(status: str) -> None:
+        admin_store.client.put_bucket_versioning(Bucket=settings.bucket, VersioningConfiguration={"Status": status})
+
+    switch("Enabled")
     yield admin_store
-    admin_store.keep_versions(settings.bucket, on=True)
+    switch("Suspended")
 
 
 @pytest.fixture
@@ -214,7 +219,7 @@ def test_multipart_and_null_versions_have_the_version_ids_of_the_listing(
     assert prediction_of(large, etag).version_id not in (None, "null")
 
     versioned.client.put_object(Bucket=settings.bucket, Key=plain, Body=photograph(716))
-    versioned.keep_versions(settings.bucket, on=False)
+    versioned.client.put_bucket_versioning(Bucket=settings.bucket, VersioningConfiguration={"Status": "Suspended"})
     for seed in (717, 718):
         put = versioned.client.put_object(Bucket=settings.bucket, Key=plain, Body=photograph(seed))
     image = prediction_of(plain, put["ETag"].strip('"'))

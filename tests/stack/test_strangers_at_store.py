@@ -8,6 +8,7 @@ import uuid
 from collections.abc import Callable, Iterator
 from datetime import timedelta
 from functools import partial
+from pathlib import Path
 
 import pytest
 import urllib3
@@ -17,7 +18,7 @@ from botocore.compat import get_current_datetime
 from botocore.exceptions import ClientError
 from pydantic import SecretStr
 
-from tests.waiting import wait_until
+from tests.waiting import SCALE, wait_until
 from uncia.access import StoreAction
 from uncia.errors import UnciaError
 from uncia.identities import (
@@ -122,18 +123,18 @@ def test_the_mailroom_which_uploads_photographs_deletes_and_lists_none(
 
 
 @pytest.mark.parametrize("identity", [PART_IDENTITIES["crops"], PART_IDENTITIES["explain"]], ids=lambda one: one.name)
-def test_crops_and_explanations_are_stored_and_deleted_with_all_versions_below_their_own_prefix(
+def test_crops_and_explanations_are_stored_and_deleted_below_their_own_prefix(
     stack: Stack, settings: Settings, station: str, identity: Identity
 ) -> None:
     prefix = next(right.prefix for right in identity.store if right.prefix)
-    key = f"{prefix}{station}/cam/crp-{'0' * 24}.txt"
-    with contextlib.closing(store_of(stack, identity)) as store:
-        for content in (b"x", b"y"):
-            store.put(settings.bucket, key, content, content_type="text/plain")
-        store.delete_with_versions(settings.bucket, key)
+    store, key = store_of(stack, identity), f"{prefix}{station}/cam/crp-{'0' * 24}.txt"
+    try:
+        store.put(settings.bucket, key, b"x", content_type="text/plain")
+        store.delete(settings.bucket, key)
         with pytest.raises(ObjectMissing):
             store.get(settings.bucket, key, max_bytes=10)
-        assert list(store.history(settings.bucket, key)) == []
+    finally:
+        store.close()
 
 
 def test_the_operator_deletes_nothing_and_changes_no_bucket(
@@ -187,23 +188,40 @@ def test_a_gateway_reaches_its_own_station_alone_and_a_revoked_one_nothing(
     rotated.close()
 
 
-def test_what_a_gateway_replaces_is_kept_as_a_version_that_no_working_key_deletes(
-    stack: Stack, admin_store: ObjectStore, settings: Settings, station: str
+def test_a_version_of_a_photograph_is_deleted_by_no_working_key_and_those_of_crops_by_their_worker(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    issue_gateway(stack, station)
-    bucket, key = settings.bucket, f"{station}/cam/x.txt"
-    gateway, others = gateway_identity(station), (OPERATOR, *PARTS_AT_STORE)
-    stores = {identity.name: store_of(stack, identity) for identity in (gateway, *others)}
+    monkeypatch.setenv("UNCIA_KEEP_VERSIONS", "true")
+    stack = Stack(tmp_path / "stack")
+    try:
+        stack.up(("seaweedfs",), timeout_s=SCALE * 120)
+        check_versions_are_kept(stack)
+    finally:
+        stack.down()
+
+
+def check_versions_are_kept(stack: Stack) -> None:
+    issue_gateway(stack, "ridge")
+    bucket, key = stack.settings().bucket, "ridge/cam/x.txt"
+    stores = {identity.name: store_of(stack, identity) for identity in (gateway_identity("ridge"), OPERATOR)}
     for content in (b"photograph", b"rubbish"):
-        stores[gateway.name].put(bucket, key, content, content_type="text/plain")
-    first = list(admin_store.versions(bucket, key))[-1]
+        stores["gateway-ridge"].put(bucket, key, content, content_type="text/plain")
+    admin = ObjectStore(stack.admin_settings())
+    first = list(admin.versions(bucket, key))[-1]
     for store in stores.values():
         for version in ({}, {"VersionId": first.version_id}):
             with pytest.raises(ClientError, match="AccessDenied"):
                 store.client.delete_object(Bucket=bucket, Key=key, **version)
-        store.close()
-    kept = admin_store.read(bucket, key, max_bytes=100, version_id=first.version_id)
+    kept = admin.read(bucket, key, max_bytes=100, version_id=first.version_id)
     assert kept.data == b"photograph"
+    own = f"crops/ridge/cam/crp-{'0' * 24}.txt"
+    stores["crops"] = store_of(stack, PART_IDENTITIES["crops"])
+    for content in (b"crop", b"another"):
+        stores["crops"].put(bucket, own, content, content_type="text/plain")
+    stores["crops"].delete_with_versions(bucket, own)
+    assert list(admin.history(bucket, own)) == []
+    for store in (*stores.values(), admin):
+        store.close()
 
 
 def signed_put(store: ObjectStore, url: str, body: bytes, **digests: str) -> dict[str, str]:
