@@ -31,7 +31,7 @@ class StoreAction(StrEnum):
     WRITE = "write"
     """Store an object. In a versioned bucket, what had the same key remains as an older version."""
     DELETE = "delete"
-    """Delete the current version of an object. Nobody has the right to delete older versions."""
+    """Delete an object with all its older versions. Nobody has the right for photographs."""
 
 
 @dataclass(frozen=True)

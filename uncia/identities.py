@@ -4,8 +4,8 @@ The rights are those of the rows of `uncia.topology`, so that a part which gains
 same change, and no other. Whoever enforces them (the object store, Triton, a Kafka broker) derives its own rules from
 `Identity`; `uncia.infra.local.credentials` draws the keys.
 
-Nobody may delete older versions of objects or change buckets, an operator included: these need the store's own
-administrative key, which no running part and no person's client has.
+Nobody may delete photographs, older versions of them included, or change buckets, not even an operator: this needs the
+store's own administrative key, which no running part and no person's client has.
 """
 
 import re

@@ -142,8 +142,8 @@ class Settings(BaseSettings):
     )
     keep_versions: bool = Field(
         default=False,
-        description="the embedded store keeps what is replaced or deleted in `UNCIA_BUCKET` as older versions, which "
-        "no key but the store's administrative one can delete (docs/keys.md)",
+        description="the embedded store keeps what is replaced or deleted in `UNCIA_BUCKET` as older versions; those "
+        "of photographs can be deleted with the store's administrative key alone (docs/keys.md)",
     )
     key_pattern: str = Field(
         default=r"(?P<station>[^/]+)/(?P<camera>[^/]+)/(?:.*/)?(?P<file>[^/]+)",

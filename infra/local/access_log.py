@@ -1,19 +1,25 @@
-"""What the broker says about requests, as records for the audit log (`uncia.audit`).
+"""What the broker and the object store say about requests, as records for the audit log (`uncia.audit`).
 
 Records are rare: one an hour for each key, kind of request and address, so that neither a program that reads all day
 nor one that is refused all day fills the log.
 """
 
+import ipaddress
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
+from uncia.access import StoreAction
 from uncia.audit import AuditLog, read_audit
-from uncia.identities import PERSONS
+from uncia.identities import PERSONS, STORE_ADMIN, Identity, Role, identity_named
+from uncia.infra.local.store_access import key_of_user
+from uncia.storage.object_keys import is_derived_key
 from uncia.topics import DEPLOYMENT_CHANGED
 
-__all__ = ["BROKER_LINES", "Access", "HourlyRecords", "at_broker"]
+__all__ = ["BROKER_LINES", "Access", "HourlyRecords", "at_broker", "at_store"]
 
 BROKER_LINES = (
     rf"Principal = User:(?:{'|'.join(PERSONS)})(?:-[a-z0-9-]+)? is Allowed .*"
@@ -36,10 +42,16 @@ _IDENTIFYING = ("action", "who", "what", "hour", "address")
 
 MAX_AN_HOUR = 500
 """Records of one kind about one key, each with another address."""
-_FEWER_AN_HOUR = {"broker_sign_in_refused": 50}
+_FEWER_AN_HOUR = {"broker_sign_in_refused": 50, "store_sign_in_refused": 50}
 """Of kinds that need no key."""
 _LONGEST_NAME = 249
 """Characters of a topic's name. That of a consumer group can have 32,767, which would push older records out."""
+
+_REFUSALS = (401, 403)
+_CHANGED_ON_ITS_WAY = "BadDigest"
+"""The content differs from the signed digest. A request that was recorded and sent again with other content is so."""
+_RECORDED_AT_STORE = (*PERSONS, Role.GATEWAY, Role.UPLOADER)
+"""Roles whose keys leave the stack."""
 
 
 @dataclass(frozen=True)
@@ -74,6 +86,46 @@ def at_broker(line: str) -> Iterator[Access]:
 def _has_positions(topic: str) -> bool:
     """True for the topic of deployments, also of a replay and of another namespace."""
     return topic == DEPLOYMENT_CHANGED.name or topic.endswith(f".{DEPLOYMENT_CHANGED.name}")
+
+
+def at_store(entry: Mapping[str, Any]) -> Iterator[Access]:
+    """What an entry of SeaweedFS's audit log says: keys used outside the stack, photographs read, what was refused.
+
+    The address is what the client gives in `X-Real-IP`, if it does. Raises `ValueError`, `KeyError` or `TypeError` for
+    anything but an entry.
+    """
+    hour = datetime.fromtimestamp(int(entry["time"]), UTC).isoformat()[:13]
+    who, address, status = key_of_user(str(entry["requester"])), _address(str(entry["remote_ip"])), int(entry["status"])
+    method = str(entry["operation"]).removeprefix("REST.").partition(".")[0]
+    key, error = str(entry["key"]), str(entry["error_code"])
+    identity = identity_named(who)
+    if status in _REFUSALS or error == _CHANGED_ON_ITS_WAY or _deletes_without_right(identity, method, key, status):
+        details = {"name": key[:_LONGEST_NAME], "error": error}
+        if who:
+            what = f"{method} {'object' if key else 'bucket'}".lower()
+            yield Access("store_refused", who, what, hour, address, details)
+        else:
+            yield Access("store_sign_in_refused", "", "object store", hour, address, details)
+        return
+    if identity is None or not (identity.role in _RECORDED_AT_STORE or identity == STORE_ADMIN):
+        return
+    yield Access("key_used", who, "object store", hour, address)
+    if method == "GET" and identity.role in PERSONS and status < 400 and key and not is_derived_key(key):
+        yield Access("photographs_read", who, "/".join(key.split("/")[:2])[:_LONGEST_NAME], hour, address)
+
+
+def _deletes_without_right(identity: Identity | None, method: str, key: str, status: int) -> bool:
+    """True for a request to delete several objects, which the store answers with 200 and a refusal of each."""
+    if method != "POST" or key or status != 200 or identity is None or identity == STORE_ADMIN:
+        return False
+    return not any(right.action is StoreAction.DELETE for right in identity.store)
+
+
+def _address(text: str) -> str:
+    try:
+        return str(ipaddress.ip_address(text))
+    except ValueError:
+        return ""
 
 
 class HourlyRecords:

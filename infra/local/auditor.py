@@ -1,28 +1,40 @@
-"""The part `auditor`: puts what the broker says about requests into the audit log of the stack.
+"""The part `auditor`: puts what the broker and the object store say about requests into the audit log of the stack.
 
-The broker appends to a file of its own, which this process follows. The broker does not wait for it, and keeps the last
-megabyte.
+The broker appends to a file of its own, which this process follows. SeaweedFS sends its audit log to a socket, in the
+JSON form of Fluentd's protocol: `[tag, time, entry, options]`, one after the other. Neither waits for this process: the
+broker keeps the last megabyte, and the store 8192 entries.
 """
 
+import asyncio
+import codecs
+import contextlib
+import json
 import os
 import signal
-import threading
+import sys
 from collections.abc import Iterator
 from pathlib import Path
-from types import FrameType
-from typing import IO
+from typing import IO, Any
 
 from uncia.audit import audit_file
-from uncia.infra.local.access_log import HourlyRecords, at_broker
+from uncia.infra.local.access_log import Access, HourlyRecords, at_broker, at_store
+from uncia.infra.local.layout import Layout
 from uncia.settings import settings, stack_dir
-from uncia.telemetry import configure_logging, mark_ready
+from uncia.telemetry import Logger, configure_logging, mark_ready
 
-__all__ = ["BROKER_LOG", "FollowedFile", "main"]
+__all__ = ["BROKER_LOG", "EntryDecoder", "FollowedFile", "audit_socket", "main"]
 
 BROKER_LOG = "kafka-access.log"
 """In the folder `logs` of the stack."""
 
 _INTERVAL_S = 1.0
+_READ_BYTES = 65_536
+_MAX_ENTRY_CHARACTERS = 1_048_576
+
+
+def audit_socket(layout: Layout) -> Path:
+    """The socket of the stack for the store's entries, in a folder that its user alone can enter."""
+    return layout.runtime_dir / "audit.sock"
 
 
 class FollowedFile:
@@ -68,29 +80,80 @@ class FollowedFile:
             return True
 
 
+class EntryDecoder:
+    """Decodes the entries that arrive on one connection, whose messages nothing separates."""
+
+    def __init__(self) -> None:
+        self._utf8 = codecs.getincrementaldecoder("utf-8")("replace")
+        self._json = json.JSONDecoder()
+        self._text = ""
+
+    def decode(self, data: bytes) -> Iterator[dict[str, Any]]:
+        """The entries that are complete with these bytes. Raises `ValueError` for another protocol."""
+        self._text += self._utf8.decode(data)
+        while self._text:
+            try:
+                message, end = self._json.raw_decode(self._text)
+            except ValueError:
+                if len(self._text) > _MAX_ENTRY_CHARACTERS:
+                    raise
+                return
+            self._text = self._text[end:]
+            if not (isinstance(message, list) and len(message) > 2 and isinstance(message[2], dict)):
+                raise ValueError("not an entry of an audit log")
+            yield message[2]
+
+
+class _Auditor:
+    """Follows the broker's file and serves the store's connections, all in one event loop."""
+
+    def __init__(self, folder: Path, log: Logger) -> None:
+        self._records = HourlyRecords(audit_file(folder))
+        self._broker = FollowedFile(folder / "logs" / BROKER_LOG)
+        self._log = log
+
+    async def run(self, socket: Path) -> None:
+        """Run until SIGTERM or SIGINT."""
+        stop = asyncio.Event()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            asyncio.get_running_loop().add_signal_handler(number, stop.set)
+        # First: what was read before a restart is known until a later hour begins.
+        self._follow_broker()
+        # This replaces the socket of a process that was killed.
+        server = await asyncio.start_unix_server(self._receive, socket)
+        mark_ready()
+        while not stop.is_set():
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(stop.wait(), _INTERVAL_S)
+            self._follow_broker()
+        server.close()
+        self._broker.close()
+
+    def _follow_broker(self) -> None:
+        for line in self._broker.lines():
+            self._record(at_broker(line))
+
+    async def _receive(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        decoder = EntryDecoder()
+        try:
+            while data := await reader.read(_READ_BYTES):
+                for entry in decoder.decode(data):
+                    self._record(at_store(entry))
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            # The store connects again with its next entry.
+            self._log.warning("connection_closed", error=f"{type(error).__name__}: {error}")
+        finally:
+            writer.close()
+
+    def _record(self, found: Iterator[Access]) -> None:
+        for access in found:
+            self._records.record(access)
+
+
 def main() -> None:
-    """Run until SIGTERM or SIGINT."""
-    configure_logging(settings(), "auditor")
-    stop = threading.Event()
-
-    def end(_number: int, _frame: FrameType | None) -> None:
-        stop.set()
-
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, end)
-    folder = stack_dir()
-    records, broker = HourlyRecords(audit_file(folder)), FollowedFile(folder / "logs" / BROKER_LOG)
-
-    def follow_broker() -> None:
-        for line in broker.lines():
-            for access in at_broker(line):
-                records.record(access)
-
-    mark_ready()
-    while not stop.wait(_INTERVAL_S):
-        follow_broker()
-    follow_broker()
-    broker.close()
+    """Run as `auditor SOCKET` until SIGTERM or SIGINT."""
+    log = configure_logging(settings(), "auditor")
+    asyncio.run(_Auditor(stack_dir(), log).run(Path(sys.argv[1])))
 
 
 if __name__ == "__main__":

@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import ClassVar
 
 from uncia.errors import StackError, how_to_install
+from uncia.infra.local.auditor import audit_socket
 from uncia.infra.local.layout import write_private
-from uncia.infra.local.seaweedfs_files import NOTIFIER, notification_file, security_file
+from uncia.infra.local.seaweedfs_files import NOTIFIER, audit_log_file, notification_file, security_file
 from uncia.infra.local.service import NotReady, Service
 from uncia.infra.local.store_access import s3_configuration
 from uncia.infra.local.sync_attribute import set_sync_attribute
@@ -23,6 +24,7 @@ _VERSIONS_FILE = "seaweedfs.versions"
 _VERSIONS_DONE_FILE = "seaweedfs.versioned"
 
 IDENTITIES_FILE = "s3_identities.json"
+AUDIT_LOG_FILE = "s3_audit_log.json"
 
 WITHOUT_OTHER_KEYS = "unset AWS_ACCESS_KEY_ID AWS_SECRET_ACCESS_KEY AWS_SESSION_TOKEN"
 """A line of the start scripts: keys in the environment would be a further identity of the server."""
@@ -50,6 +52,7 @@ class SeaweedFS(Service):
             ),
             "security.toml": security_file(keys.internal.store_signing, self.site.layout.keys),
             IDENTITIES_FILE: self._identities(),
+            AUDIT_LOG_FILE: audit_log_file(audit_socket(self.site.layout)),
         }
 
     def _identities(self) -> str:
@@ -88,6 +91,7 @@ class SeaweedFS(Service):
             "-ip.bind=127.0.0.1",
             *(f"-{flag}={self.port(name)}" for flag, name in ports.items()),
             f"-s3.config={self.site.layout.run / IDENTITIES_FILE}",
+            f"-s3.auditLogConfig={self.site.layout.run / AUDIT_LOG_FILE}",
             "-s3.port.iceberg=0",
             "-s3.port.lance=0",
             f"-s3.localSocket={runtime_dir / 's3.sock'}",

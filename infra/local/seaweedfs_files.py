@@ -3,11 +3,12 @@
 The embedded stack and the containers start their store with these files.
 """
 
+import json
 from pathlib import Path
 
 from uncia.infra.local.certificates import SEAWEEDFS
 
-__all__ = ["NOTIFIER", "notification_file", "security_file"]
+__all__ = ["NOTIFIER", "audit_log_file", "notification_file", "security_file"]
 
 NOTIFIER = "object-store"
 """The store's identity at the broker."""
@@ -79,3 +80,15 @@ def security_file(signing_key: str, keys: Path) -> str:
     """
     parts = (_MUTUAL_TLS_OF_PART.format(part=part, keys=keys, name=SEAWEEDFS) for part in _GRPC_PARTS)
     return _SIGNING.format(key=signing_key) + _MUTUAL_TLS.format(keys=keys, name=SEAWEEDFS) + "".join(parts)
+
+
+def audit_log_file(socket: Path) -> str:
+    """The configuration of the S3 server's audit log: an entry for each request, to a Unix socket.
+
+    No request waits for it. While nothing listens, the server keeps the first 8192 entries, drops later ones, and
+    tries again at least every two seconds.
+    """
+    destination = {"fluent_network": "unix", "fluent_socket_path": str(socket), "marshal_as_json": True}
+    # The wait grows by half with each attempt up to the maximum; beyond 90 attempts its calculation overflows.
+    attempts = {"retry_wait": 200, "max_retry_wait": 2000, "max_retry": 60}
+    return json.dumps({**destination, **attempts, "write_timeout": 1_000_000_000}, indent=2) + "\n"

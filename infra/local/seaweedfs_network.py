@@ -4,7 +4,7 @@ from typing import ClassVar
 
 from uncia.infra.local.certificates import NETWORK
 from uncia.infra.local.network import NetworkAddresses, network_addresses
-from uncia.infra.local.seaweedfs import IDENTITIES_FILE, WITHOUT_OTHER_KEYS, find_weed
+from uncia.infra.local.seaweedfs import AUDIT_LOG_FILE, IDENTITIES_FILE, WITHOUT_OTHER_KEYS, find_weed
 from uncia.infra.local.service import Service
 from uncia.settings import Settings
 from uncia.storage.object_store import ObjectStore
@@ -44,6 +44,7 @@ class SeaweedFSNetwork(Service):
             f"-cert.file={layout.keys / f'{NETWORK}.pem'}",
             f"-key.file={layout.keys / f'{NETWORK}.key'}",
             f"-config={layout.run / IDENTITIES_FILE}",
+            f"-auditLogConfig={layout.run / AUDIT_LOG_FILE}",
             "-port.iceberg=0",
             "-port.lance=0",
             f"-localFilerSocket={layout.runtime_dir / 'filer.sock'}",

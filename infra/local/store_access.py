@@ -8,6 +8,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
+from urllib.parse import quote
 
 from uncia.access import StoreAction, StoreRight
 from uncia.identities import (
@@ -23,12 +24,12 @@ from uncia.identities import (
 )
 from uncia.infra.local.credentials import Credential
 
-__all__ = ["gateways_policy", "policy_of", "s3_configuration", "uploaders_policy", "user_name"]
+__all__ = ["gateways_policy", "key_of_user", "policy_of", "s3_configuration", "uploaders_policy", "user_name"]
 
 _OBJECT_ACTIONS: dict[StoreAction, tuple[str, ...]] = {
     StoreAction.READ: ("s3:GetObject", "s3:GetObjectVersion"),
     StoreAction.WRITE: ("s3:PutObject", "s3:AbortMultipartUpload", "s3:ListMultipartUploadParts"),
-    StoreAction.DELETE: ("s3:DeleteObject",),
+    StoreAction.DELETE: ("s3:DeleteObject", "s3:DeleteObjectVersion"),
 }
 _USER = "${aws:username}"
 _GATEWAYS = "gateways"
@@ -85,6 +86,15 @@ def user_name(identity: Identity) -> str:
     if identity.role is Role.GATEWAY:
         return identity.store[0].prefix.removesuffix("/")
     return identity.store[0].prefix if identity.role is Role.UPLOADER else f"uncia/{identity.name}"
+
+
+def key_of_user(user: str) -> str:
+    """The name of the key of a user of the store, the reverse of `user_name`; empty for that of an unsigned request."""
+    own = user.removeprefix("uncia/")
+    if own != user or not user:
+        return own
+    kind = Role.UPLOADER if user.endswith("/") else Role.GATEWAY
+    return f"{kind}-{quote(user.removesuffix('/'), safe='')}"
 
 
 def _policy_of_role(role: Role) -> str:

@@ -8,6 +8,7 @@ from typing import ClassVar
 
 from uncia.errors import StackError, how_to_install
 from uncia.identities import PART_IDENTITIES, Identity, Role
+from uncia.infra.local.auditor import audit_socket
 from uncia.infra.local.service import NotReady, Service
 from uncia.settings import Settings
 from uncia.topology import WORKERS, Part
@@ -88,7 +89,7 @@ class TritonKeeper(Worker):
 
 
 class Auditor(Worker):
-    """Records in the audit log which keys are used and refused at Kafka. Ready when it follows the broker's file."""
+    """Records in the audit log which keys are used and refused at Kafka and the object store. Ready when it listens."""
 
     name: ClassVar[str] = "auditor"
     ready_detail: ClassVar[str] = "records the use of keys"
@@ -99,7 +100,7 @@ class Auditor(Worker):
 
     def command(self) -> list[str]:
         """The module of its process, which containers do not have."""
-        return [sys.executable, "-m", "uncia.infra.local.auditor"]
+        return [sys.executable, "-m", "uncia.infra.local.auditor", str(audit_socket(self.site.layout))]
 
     def environment(self) -> dict[str, str]:
         """Its folder, and no keys."""

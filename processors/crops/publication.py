@@ -130,7 +130,7 @@ class CropPublisher:
         owner = await self._owner(crop)
         if owner not in (burst.burst_id, None):
             return
-        await self._call(lambda: self._store.delete(self._bucket, crop.key))
+        await self._call(lambda: self._store.delete_with_versions(self._bucket, crop.key))
         gone = {"sha256": None, "size": 0, "width": None, "height": None}
         await self._publish(crop.model_copy(update={**gone, "published_at": datetime.now(UTC), "withdrawn": why}))
         log.info("crop_withdrawn", crop_id=crop.crop_id, burst_id=burst.burst_id, camera=crop.camera, reason=why)

@@ -298,15 +298,14 @@ class Explainer:
         bucket, prefix = self._settings.bucket, f"explanations/{camera}/{ids.explanation_prefix(image_id)}"
         async with self._storing:
             keys = await self._with_store(
-                lambda: asyncio.to_thread(
-                    lambda: [found.key for found in self._store.list(bucket, prefix) if found.key != marker]
-                )
+                # With versions: a deletion that was interrupted may have hidden an object without removing them.
+                lambda: asyncio.to_thread(lambda: {found.object.key for found in self._store.history(bucket, prefix)})
             )
-            for key in sorted(keys, key=lambda key: key.endswith(_WEIGHTS)):
+            for key in sorted(keys - {marker}, key=lambda key: key.endswith(_WEIGHTS)):
                 event = await self._event_at(key) if key.endswith(_WEIGHTS) else None
                 if event is not None:
                     await publish(_withdrawn(event))
-                await self._with_store(lambda key=key: asyncio.to_thread(self._store.delete, bucket, key))  # type: ignore[misc]
+                await self._with_store(lambda key=key: asyncio.to_thread(self._store.delete_with_versions, bucket, key))  # type: ignore[misc]
 
     async def _with_store(self, call: Callable[[], Awaitable[T]]) -> T:
         return await retry_until_available(call, waiting_for="object store", on=(DependencyDown, AccessRefused))

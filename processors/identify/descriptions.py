@@ -73,7 +73,7 @@ class DescriptionStore:
     def delete(self, camera: str, crop_id: str) -> None:
         """Delete the description of a crop, if there is one. Under a key that the store does not take there is none."""
         with contextlib.suppress(PermanentError):
-            self._store.delete(self._bucket, description_key(camera, crop_id))
+            self._store.delete_with_versions(self._bucket, description_key(camera, crop_id))
 
     def _stored(self, key: str) -> Description | None:
         try:

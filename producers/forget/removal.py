@@ -1,13 +1,13 @@
 """Removes every version of photographs, and of all that was made of them, from the object store; finds what is left."""
 
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 
 from uncia import ids
 from uncia.errors import PermanentError
 from uncia.producers.forget.plan import ForgetPlan, PlannedPhotograph
 from uncia.storage.object_keys import CROPS_PREFIX, EXPLANATIONS_PREFIX, INDIVIDUALS_PREFIX
-from uncia.storage.object_store import ObjectStore, StoredVersion
+from uncia.storage.object_store import ObjectStore, StoredVersion, in_deletion_order
 
 __all__ = ["StoreRemoval"]
 
@@ -30,7 +30,7 @@ class StoreRemoval:
         for photograph in plan.photographs:
             deleted += self._remove_photograph(photograph, plan.kept_uploads)
         for key in self._derived_keys(plan, ended_bursts):
-            for found in _deletion_order(self.store.history(self.bucket, key)):
+            for found in in_deletion_order(self.store.history(self.bucket, key)):
                 self.store.delete_version(self.bucket, found)
                 deleted += 1
         return deleted
@@ -60,7 +60,7 @@ class StoreRemoval:
         if others and versions[0] in own and others[0].object.version_id:
             # What it had replaced must not appear as a new photograph: the delete marker comes first, and stays.
             self.store.delete(photograph.bucket, photograph.key)
-        gone = _deletion_order(own if others else versions)
+        gone = in_deletion_order(own if others else versions)
         for version in gone:
             self.store.delete_version(photograph.bucket, version)
         return len(gone)
@@ -99,14 +99,6 @@ class StoreRemoval:
             yield f"{EXPLANATIONS_PREFIX}{camera}/{ids.explanation_prefix(image_id)}"
         for camera, burst_id in sorted(ended_bursts):
             yield f"{CROPS_PREFIX}{camera}/{burst_id}.json"
-
-
-def _deletion_order(versions: Iterable[StoredVersion]) -> list[StoredVersion]:
-    """Contents from the oldest to the newest, then the delete markers.
-
-    A version is shown when all newer ones are gone: in another order a kill would show a deleted photograph.
-    """
-    return sorted(versions, key=lambda version: (version.is_marker, version.object.modified))
 
 
 def _described(version: StoredVersion) -> str:

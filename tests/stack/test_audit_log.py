@@ -1,22 +1,29 @@
-"""Who used which key at Kafka, read positions and was refused is in the audit log of the stack."""
+"""Who used which key, read positions or photographs and was refused is in the audit log of the stack."""
 
 import contextlib
+import ipaddress
+import signal
 import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+import urllib3
+from kafka.errors import KafkaError
 
 from tests.stack.conftest import KIND
 from tests.stack.test_strangers_at_kafka import settings_of
+from tests.stack.test_strangers_at_store import refuses, store_of
 from tests.waiting import wait_until
 from uncia.audit import audit_file, read_audit
+from uncia.errors import StackError
 from uncia.identities import Identity, Role, person_identity
 from uncia.infra.local.key_management import issue, revoke
 from uncia.infra.local.stack import Stack
 from uncia.kafka.connection import connect_consumer
 from uncia.settings import Settings
+from uncia.storage.object_store import ObjectStore
 from uncia.topics import BURST_RESOLVED, DEPLOYMENT_CHANGED, Topic
 
 pytestmark = pytest.mark.skipif(KIND != "embedded", reason="about the embedded stack alone")
@@ -83,9 +90,58 @@ def test_a_person_who_reads_the_topic_with_positions_is_recorded(
 def test_what_the_broker_refuses_is_recorded(stack: Stack, person: Identity, recorded: Recorded) -> None:
     settings = settings_of(stack, person)
     read(settings, BURST_RESOLVED)
-    with contextlib.suppress(Exception):
-        read(settings, DEPLOYMENT_CHANGED)
+    consumer = connect_consumer(settings, group_id=f"{person.name}-audit", enable_auto_commit=False)
+    with contextlib.closing(consumer), contextlib.suppress(KafkaError):
+        consumer.subscribe([DEPLOYMENT_CHANGED.full_name(settings)])
+        for _ in range(5):
+            consumer.poll(timeout_ms=200)
     recorded(action="broker_refused", who=person.name)
     recorded(action="key_used", who=person.name, what="kafka")
     names = [(one["action"], one["who"]) for one in read_audit(audit_file(stack.folder))]
     assert ("positions_read", person.name) not in names
+
+
+@pytest.fixture
+def photograph(admin_store: ObjectStore, settings: Settings, station: str) -> str:
+    """The key of a stored object that is no photograph, so that nothing follows from it."""
+    key = f"{station}/cam/kept.txt"
+    admin_store.put(settings.bucket, key, b"kept", content_type="text/plain")
+    return key
+
+
+@pytest.mark.parametrize("person", [Role.EXPORTER], indirect=True)
+def test_a_person_who_reads_photographs_is_recorded_with_their_camera_and_what_is_refused(
+    stack: Stack, settings: Settings, person: Identity, photograph: str, station: str, recorded: Recorded
+) -> None:
+    with contextlib.closing(store_of(stack, person)) as store:
+        store.get(settings.bucket, photograph, max_bytes=10)
+        assert refuses(lambda: store.delete(settings.bucket, photograph))
+    recorded(action="photographs_read", who=person.name, what=f"{station}/cam")
+    recorded(action="key_used", who=person.name, what="object store")
+    assert recorded(action="store_refused", who=person.name, what="delete object")["name"] == photograph
+
+
+def test_a_request_without_a_key_is_recorded(settings: Settings, photograph: str, recorded: Recorded) -> None:
+    # The address is new, so that the record is this one, whatever other tests were refused in this hour.
+    address = f"fd00::{uuid.uuid4().hex[:4]}"
+    with urllib3.PoolManager() as http:
+        url = f"{settings.s3_endpoint}/{settings.bucket}/{photograph}"
+        assert http.request("GET", url, headers={"X-Real-IP": address}).status == 403
+    recorded(action="store_sign_in_refused", error="AccessDenied", address=str(ipaddress.ip_address(address)))
+
+
+@pytest.mark.parametrize("person", [Role.EXPORTER], indirect=True)
+def test_the_store_works_without_the_auditor_and_reports_to_it_afterwards(
+    stack: Stack, settings: Settings, person: Identity, photograph: str, recorded: Recorded
+) -> None:
+    stack.kill("auditor", signal.SIGSTOP)
+    try:
+        with contextlib.closing(store_of(stack, person)) as store:
+            assert store.get(settings.bucket, photograph, max_bytes=10) == b"kept"
+            stack.kill("auditor", signal.SIGKILL)
+            assert store.get(settings.bucket, photograph, max_bytes=10) == b"kept"
+            assert refuses(lambda: store.delete(settings.bucket, photograph))
+    finally:
+        with contextlib.suppress(StackError):
+            stack.kill("auditor", signal.SIGCONT)
+    recorded(action="store_refused", who=person.name, what="delete object")

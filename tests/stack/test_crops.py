@@ -135,6 +135,7 @@ def test_a_crop_is_stored_and_withdrawn_when_a_person_is_found(
     assert gone.withdrawn == "person-in-burst"
     with pytest.raises(ObjectMissing):
         store.head(settings.bucket, crop.key)
+    assert list(store.history(settings.bucket, crop.key)) == []
 
 
 def _kill_running(stack: Stack, name: str) -> None:

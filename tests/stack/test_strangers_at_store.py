@@ -188,7 +188,7 @@ def test_a_gateway_reaches_its_own_station_alone_and_a_revoked_one_nothing(
     rotated.close()
 
 
-def test_what_a_gateway_replaces_is_kept_as_a_version_that_no_working_key_deletes(
+def test_a_version_of_a_photograph_is_deleted_by_no_working_key_and_those_of_crops_by_their_worker(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setenv("UNCIA_KEEP_VERSIONS", "true")
@@ -214,6 +214,12 @@ def check_versions_are_kept(stack: Stack) -> None:
                 store.client.delete_object(Bucket=bucket, Key=key, **version)
     kept = admin.read(bucket, key, max_bytes=100, version_id=first.version_id)
     assert kept.data == b"photograph"
+    own = f"crops/ridge/cam/crp-{'0' * 24}.txt"
+    stores["crops"] = store_of(stack, PART_IDENTITIES["crops"])
+    for content in (b"crop", b"another"):
+        stores["crops"].put(bucket, own, content, content_type="text/plain")
+    stores["crops"].delete_with_versions(bucket, own)
+    assert list(admin.history(bucket, own)) == []
     for store in (*stores.values(), admin):
         store.close()
 

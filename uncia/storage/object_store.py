@@ -3,7 +3,7 @@
 import base64
 import hashlib
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -40,8 +40,8 @@ _LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
 _MISSING = {"NoSuchKey", "404", "NoSuchVersion", "NotFound", "MethodNotAllowed", "405"}
 """405: the requested version is a delete marker."""
 _CHANGED = {"PreconditionFailed", "412"}
-_UNCONDITIONAL = {"NotImplemented", "501"}
-"""Answers of a store to a conditional write that it does not support."""
+_UNSUPPORTED = {"NotImplemented", "501"}
+"""Answers of a store without conditional writes, or without versions, to a request for them."""
 _VERSIONLESS = {"NoSuchVersion", "NoSuchKey", "404", "405", "MethodNotAllowed", "InvalidArgument", "400"}
 """Errors of a request with a version id after which a request without it may succeed: the version was removed, or the
 bucket is not versioned (any more)."""
@@ -371,7 +371,7 @@ class ObjectStore:
                 **condition,
             )
         except _STORE_ERRORS as error:
-            if condition and _code(error) in _UNCONDITIONAL:
+            if condition and _code(error) in _UNSUPPORTED:
                 return self.put(bucket, key, data, content_type=content_type, metadata=metadata)
             raise self.translate(error, f"{bucket}/{key}") from error
         return normalized_etag(answer.get("ETag"))
@@ -384,6 +384,24 @@ class ObjectStore:
             translated = self.translate(error, f"{bucket}/{key}")
             if not isinstance(translated, ObjectMissing):
                 raise translated from error
+
+    def delete_with_versions(self, bucket: str, key: str) -> None:
+        """Delete an object and all its older versions for good; one that is not there is no error.
+
+        From the first request on, no reader of the key gets it. An interrupted call is completed by the next one.
+        Raises `AccessRefused` or `DependencyDown`.
+        """
+        try:
+            answer = self.client.delete_object(Bucket=bucket, Key=key)
+        except _STORE_ERRORS as error:
+            translated = self.translate(error, f"{bucket}/{key}")
+            if not isinstance(translated, ObjectMissing):
+                raise translated from error
+            return
+        if not (answer.get("DeleteMarker") or answer.get("VersionId")):
+            return  # The bucket has never had versions.
+        for found in in_deletion_order(one for one in self.history(bucket, key) if one.object.key == key):
+            self.delete_version(bucket, found)
 
     def history(self, bucket: str, prefix: str) -> Iterator[StoredVersion]:
         """Yield every version of every object with a prefix, delete markers included; without versioning, the objects.
@@ -398,7 +416,8 @@ class ObjectStore:
                         seen.add(entry["Key"])
                         yield StoredVersion(_listed(entry), is_marker)
         except _STORE_ERRORS as error:
-            raise self.translate(error, f"{bucket}/{prefix}") from error
+            if _code(error) not in _UNSUPPORTED:
+                raise self.translate(error, f"{bucket}/{prefix}") from error
         # A bucket that never had versions lists none.
         for found in self.list(bucket, prefix):
             if found.key not in seen:
@@ -407,7 +426,7 @@ class ObjectStore:
     def delete_version(self, bucket: str, found: StoredVersion) -> None:
         """Delete a version for good; one that is not there is no error. Raises `AccessRefused` or `DependencyDown`.
 
-        It takes the store's administrative key, which no running part has.
+        For photographs it takes the store's administrative key, which no running part has.
         """
         version = {"VersionId": found.object.version_id} if found.object.version_id else {}
         try:
@@ -468,6 +487,14 @@ class ObjectStore:
         if isinstance(error, ParamValidationError):
             return ObjectUnreadable("object-unreadable", f"{what!r} is no name that S3 takes")
         return DependencyDown(f"{self.endpoint} does not answer ({type(error).__name__}): {error}")
+
+
+def in_deletion_order(versions: Iterable[StoredVersion]) -> "list[StoredVersion]":
+    """Contents from the oldest to the newest, then the delete markers.
+
+    A version is shown when all newer ones are gone: in another order a kill would show a deleted object.
+    """
+    return sorted(versions, key=lambda version: (version.is_marker, version.object.modified))
 
 
 def normalized_etag(etag: str | None) -> str:

@@ -25,6 +25,7 @@ from uncia.identities import (
 )
 from uncia.infra.local.credentials import ensure_keys
 from uncia.infra.local.store_access import gateways_policy, policy_of, s3_configuration, uploaders_policy, user_name
+from uncia.storage.object_keys import CROPS_PREFIX, EXPLANATIONS_PREFIX, INDIVIDUALS_PREFIX
 
 BUCKET = "camera-uploads"
 REQUESTS = {
@@ -32,8 +33,7 @@ REQUESTS = {
     StoreAction.WRITE: "s3:PutObject",
     StoreAction.DELETE: "s3:DeleteObject",
 }
-DESTROYING = {
-    "s3:DeleteObjectVersion",
+CHANGING = {
     "s3:PutBucketVersioning",
     "s3:PutLifecycleConfiguration",
     "s3:PutBucketPolicy",
@@ -98,10 +98,24 @@ def test_the_policy_of_a_gateway_covers_no_other_station(one: str, other: str, c
 
 
 @pytest.mark.parametrize("identity", EVERYBODY, ids=lambda identity: identity.name)
-def test_nobody_may_destroy_versions_or_change_the_bucket(identity: Identity) -> None:
+def test_nobody_may_change_the_bucket(identity: Identity) -> None:
     actions = {action for statement in policy_of(identity, BUCKET)["Statement"] for action in statement["Action"]}
-    assert not actions & DESTROYING
+    assert not actions & CHANGING
     assert not any("*" in action for action in actions)
+
+
+@pytest.mark.parametrize("identity", EVERYBODY, ids=lambda identity: identity.name)
+def test_only_what_a_part_makes_itself_is_deleted_and_that_with_its_older_versions(identity: Identity) -> None:
+    deleted = {
+        action: resource
+        for statement in policy_of(identity, BUCKET)["Statement"]
+        for action in statement["Action"]
+        for resource in statement["Resource"]
+        if action.startswith("s3:Delete")
+    }
+    own = {"crops": CROPS_PREFIX, "explain": EXPLANATIONS_PREFIX, "identify": INDIVIDUALS_PREFIX}.get(identity.name)
+    resource = f"arn:aws:s3:::{BUCKET}/{own}*"
+    assert deleted == ({"s3:DeleteObject": resource, "s3:DeleteObjectVersion": resource} if own else {})
 
 
 def test_only_whole_buckets_are_listed() -> None:

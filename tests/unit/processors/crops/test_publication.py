@@ -50,9 +50,9 @@ class System:
                 write()
                 return super().put(*arguments, **options)
 
-            def delete(self, *arguments: Any) -> None:
+            def delete_with_versions(self, *arguments: Any) -> None:
                 write()
-                super().delete(*arguments)
+                super().delete_with_versions(*arguments)
 
         async def publish(event: CropPublished) -> None:
             write()
