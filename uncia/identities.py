@@ -17,7 +17,7 @@ from urllib.parse import quote, unquote
 from uncia.access import READ_ALL, BrokerRight, StoreAction, StoreRight, TritonRight
 from uncia.camtrap.names import canonical_name
 from uncia.errors import SettingsError
-from uncia.storage.object_keys import RESERVED_STATIONS, STATUS_PREFIX
+from uncia.storage.object_keys import STATUS_PREFIX, station_problem
 from uncia.topics import DEPLOYMENT_CHANGED, TOPICS, UPLOAD_TOPICS, Topic
 from uncia.topology import PARTS, Kind, Part
 
@@ -252,8 +252,8 @@ def _checked_station(station: str) -> str:
     station = canonical_name(station)
     if not station or "/" in station or station.startswith(".") or not station.isprintable():
         raise SettingsError(f"{station!r} is not the name of a station")
-    if station in RESERVED_STATIONS:
-        raise SettingsError(f"the station cannot be called {station}: that prefix of the bucket holds status reports")
+    if problem := station_problem(station):
+        raise SettingsError(problem)
     if special := sorted(set(station) & set("*?$\\{}[]")):
         raise SettingsError(
             f"the station {station!r} has the characters {' '.join(special)}, which stand for other stations in the "
