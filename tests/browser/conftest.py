@@ -24,9 +24,10 @@ from uncia.dashboard.catalogue.database import open_database
 from uncia.dashboard.web.accounts import passwords
 from uncia.dashboard.web.accounts.roles import Role
 from uncia.dashboard.web.context import SESSION_COOKIE
+from uncia.dashboard.web.publisher import Decided
 from uncia.dashboard.web.server import open_services
 from uncia.dashboard.web.services import Services
-from uncia.events import AlertHandled, Event, ExplanationRequested, ObservationReviewed, ReviewDecision
+from uncia.events import Event, ObservationReviewed, ReviewDecision
 from uncia.infra.local.install_browser import chromium, missing
 from uncia.infra.local.layout import parts_dir
 from uncia.kafka.stream_status import Lag, StreamStatus
@@ -64,7 +65,7 @@ class FoldingPublisher(FakePublisher):
         self._fold = fold
         self._published = threading.Condition()
 
-    def publish(self, *events: ObservationReviewed | ExplanationRequested | AlertHandled) -> None:
+    def publish(self, *events: Decided) -> None:
         super().publish(*events)
         for event in events:
             self._fold(event)
