@@ -58,7 +58,8 @@ INDIVIDUALS: dict[str, str] = {
     "individual.last_seen": "Last seen",
     "individual.save": "Save",
     "individual.merge": "Merge",
-    "individual.merge.hint": "This one and another are one animal. The other keeps its code and name; the history has an Undo.",
+    "individual.merge.hint": "This one and another are one animal. The other keeps its code and name; the history "
+    "has an Undo.",
     "individual.merge.other": "Code, name or id of the other",
     "individual.merge.sides": "they are its left and its right side",
     "individual.split": "Split",

@@ -207,7 +207,7 @@ def history_views(history: Sequence[HistoryEntry], state: RegistryState) -> list
 
 
 def timeline(sightings: Sequence[Sighting]) -> tuple[list[TimelineDot], list[tuple[float, str]]]:
-    """The sightings on a line of time, and its ticks: the first and the last day, and the beginnings of years between."""
+    """The sightings on a line of time, and its ticks: the first and the last day, and beginnings of years between."""
     timed = [(one.captured_at, one.camera or "") for one in sightings if one.captured_at]
     if not timed:
         return [], []
