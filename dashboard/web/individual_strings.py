@@ -107,7 +107,7 @@ INDIVIDUALS: dict[str, str] = {
     "l, r, h: side; p: matched points.",
     "js.match.score": "{score} · {n} points match",
     "js.match.seen": "{n} sightings",
-    "js.match.reference": "{label}: {seen}",
+    "js.match.seen.one": "1 sighting",
     "js.match.none": "No known individual is left to compare: new, unsure, or somebody else?",
     "js.match.hidden": "{n} candidates were seen only at stations that this account may not see: leave it to another "
     "reviewer where it is nobody of these.",

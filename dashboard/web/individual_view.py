@@ -215,14 +215,16 @@ def timeline(sightings: Sequence[Sighting]) -> tuple[list[TimelineDot], list[tup
     span = max((last - first).total_seconds(), 1.0)
 
     def place(moment: datetime) -> float:
+        if first == last:
+            return TIMELINE_WIDTH / 2
         return round(TIMELINE_WIDTH * (moment - first).total_seconds() / span, 1)
 
     dots = [TimelineDot(x=place(moment), label=f"{moment:%Y-%m-%d %H:%M} {camera}".strip()) for moment, camera in timed]
-    ticks = [(0.0, f"{first:%Y-%m-%d}")]
+    ticks = [(place(first), f"{first:%Y-%m-%d}")]
     years = [datetime(year, 1, 1) for year in range(first.year + 1, last.year + 1)]
     ticks += [(place(year), f"{year:%Y}") for year in years if 90 < place(year) < TIMELINE_WIDTH - 90]
     if last.date() > first.date():
-        ticks.append((float(TIMELINE_WIDTH), f"{last:%Y-%m-%d}"))
+        ticks.append((place(last), f"{last:%Y-%m-%d}"))
     return dots, ticks
 
 

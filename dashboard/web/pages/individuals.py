@@ -14,6 +14,7 @@ from uncia.camtrap.individual_decisions import make_decision
 from uncia.camtrap.individuals import Individual, RegistryState, Sighting
 from uncia.dashboard.catalogue.individuals import SightingQueue
 from uncia.dashboard.web.accounts.roles import Right
+from uncia.dashboard.web.burst_query import BurstQuery
 from uncia.dashboard.web.context import Context, ReviewerChanges, Reviewing, Viewing
 from uncia.dashboard.web.individual_decision import SightingDecision, check_free, decision_event, undo_event
 from uncia.dashboard.web.individual_view import (
@@ -31,6 +32,7 @@ from uncia.dashboard.web.individual_view import (
     timeline,
     visible_sightings,
 )
+from uncia.dashboard.web.map_plot import MapLayout, MapPoint, map_layout
 from uncia.dashboard.web.page_route import page
 from uncia.dashboard.web.strings import TEXT, text
 from uncia.events import IndividualDecided, IndividualDecision, IndividualSighted
@@ -62,10 +64,13 @@ class IndividualsPage(BaseModel):
     """Bursts on which the reviewers who have to agree do not."""
 
 
-class PositionView(BaseModel):
+class PlaceView(BaseModel):
     """Where a camera stands, as precisely as the account may know."""
 
-    camera: str
+    cameras: list[str]
+    href: str
+    """Its bursts."""
+    text: str
     sightings: int
     latitude: float
     longitude: float
@@ -83,9 +88,17 @@ class IndividualPage(BaseModel):
     dots: list[TimelineDot]
     ticks: list[tuple[float, str]]
     timeline_width: int = TIMELINE_WIDTH
-    positions: list[PositionView]
+    places: list[PlaceView]
     history: list[HistoryView]
     may_change: bool
+
+    def map(self, width: float, height: float) -> MapLayout:
+        """The map as a drawing."""
+        points = [
+            MapPoint(place.latitude, place.longitude, place.sightings, place.cameras[0], place.uncertainty_m)
+            for place in self.places
+        ]
+        return map_layout(points, width, height)
 
 
 class IndividualReviewPage(BaseModel):
@@ -399,21 +412,23 @@ def _one(context: Context, individual_id: str) -> IndividualPage:
         sightings=sighting_views(newest, known),
         dots=dots,
         ticks=ticks,
-        positions=_positions(context, seen),
+        places=_places(context, seen),
         # What was decided about it at other stations is not told.
         history=history_views(found.history, state) if everything else [],
         may_change=everything and context.caller.may(Right.REVIEW),
     )
 
 
-def _positions(context: Context, sightings: Sequence[Sighting]) -> list[PositionView]:
+def _places(context: Context, sightings: Sequence[Sighting]) -> list[PlaceView]:
     counts: dict[str, int] = {}
     for one in sightings:
         if one.camera:
             counts[one.camera] = counts.get(one.camera, 0) + 1
     return [
-        PositionView(
-            camera=camera,
+        PlaceView(
+            cameras=[camera],
+            href=BurstQuery(camera=(camera,)).address(),
+            text=TEXT["individuals.sightings.one"] if count == 1 else text("individuals.sightings", n=count),
             sightings=count,
             latitude=place.latitude,
             longitude=place.longitude,

@@ -183,7 +183,8 @@ function candidateButton(candidate, index) {
   name.textContent = candidate.name && candidate.name !== candidate.label ? candidate.name : "";
   const evidence = document.createElement("span");
   evidence.className = "soft";
-  evidence.textContent = `${text("score", { score: candidate.score.toFixed(2), n: candidate.matches })} · ${text("seen", { n: candidate.sightings })}`;
+  const seen = text(candidate.sightings === 1 ? "seen.one" : "seen", { n: candidate.sightings });
+  evidence.textContent = `${text("score", { score: candidate.score.toFixed(2), n: candidate.matches })} · ${seen}`;
   button.append(label, " ", name, evidence);
   button.addEventListener("click", () => showCandidate(index));
   return button;

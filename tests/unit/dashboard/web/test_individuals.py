@@ -313,7 +313,7 @@ def test_an_individual_has_its_sightings_and_reference_pictures(
 def test_positions_are_as_precise_as_the_role_may_know(
     project: Project, sign_in: SignIn, services: Services, role: Role, exact: bool
 ) -> None:
-    found = sign_in(role).get("/individuals/ind-f01.json").json()["positions"]
+    found = sign_in(role).get("/individuals/ind-f01.json").json()["places"]
     camera = project.bursts[0].camera
     allowed = services.numbers.positions(exact, None, camera)
     assert [(one["latitude"], one["longitude"]) for one in found] == [(p.latitude, p.longitude) for p in allowed]
