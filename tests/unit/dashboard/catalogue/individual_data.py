@@ -9,6 +9,7 @@ from uncia.camtrap.individual_decisions import make_decision
 from uncia.dashboard.catalogue.rows import BurstRow
 from uncia.events import (
     AnimalSide,
+    BurstResolved,
     CropPublished,
     DetectionCategory,
     IndividualCandidate,
@@ -20,13 +21,15 @@ from uncia.events import (
     SightingStatus,
 )
 
+AnyBurst = BurstRow | BurstResolved
+
 __all__ = ["TAXON", "candidate_of", "created", "crop_event", "crop_of", "sighted"]
 
 TAXON = "Panthera uncia"
 NOW = datetime(2026, 6, 20, 12, tzinfo=UTC)
 
 
-def crop_of(burst: BurstRow, number: int = 1, side: AnimalSide = AnimalSide.UNKNOWN) -> IndividualCrop:
+def crop_of(burst: AnyBurst, number: int = 1, side: AnimalSide = AnimalSide.UNKNOWN) -> IndividualCrop:
     """A crop of a burst."""
     crop_id = ids.crop_id(burst.burst_id, (number, 0, 0, 0))
     return IndividualCrop(
@@ -34,7 +37,7 @@ def crop_of(burst: BurstRow, number: int = 1, side: AnimalSide = AnimalSide.UNKN
     )
 
 
-def crop_event(burst: BurstRow, crop: IndividualCrop, **fields: Any) -> CropPublished:
+def crop_event(burst: AnyBurst, crop: IndividualCrop, **fields: Any) -> CropPublished:
     """The publication of a crop."""
     values = {
         "crop_id": crop.crop_id,
@@ -59,7 +62,7 @@ def crop_event(burst: BurstRow, crop: IndividualCrop, **fields: Any) -> CropPubl
 
 
 def created(
-    burst: BurstRow, code: str, side: AnimalSide = AnimalSide.LEFT, reviewer: str = "aigul"
+    burst: AnyBurst, code: str, side: AnimalSide = AnimalSide.LEFT, reviewer: str = "aigul"
 ) -> IndividualDecided:
     """A person's decision that a burst shows a new individual."""
     return make_decision(
@@ -96,7 +99,7 @@ def candidate_of(
     )
 
 
-def sighted(burst: BurstRow, *candidates: IndividualCandidate, **fields: Any) -> IndividualSighted:
+def sighted(burst: AnyBurst, *candidates: IndividualCandidate, **fields: Any) -> IndividualSighted:
     """A proposal of who a burst shows."""
     values = {
         "burst_id": burst.burst_id,
