@@ -303,13 +303,45 @@ def export(
 
 @app.command("import")
 def import_(
-    file: Path = typer.Argument(help="Path of the table: CSV with a heading."),
-    kind: IndividualTable = typer.Option(
-        ..., "--format", help="wildbook: its bulk import and export; camtrap-dp: observations.csv with individualID."
+    file: Path = typer.Argument(
+        help="Path of the table: CSV with a heading. Or of a folder of pictures: FOLDER/INDIVIDUAL/picture.jpg, or "
+        "FOLDER/INDIVIDUAL/left/picture.jpg (left, right, head)."
     ),
+    kind: IndividualTable = typer.Option(
+        None, "--format", help="wildbook: its bulk import and export; camtrap-dp: observations.csv with individualID."
+    ),
+    taxon: str = typer.Option(None, help="Of a folder of pictures: scientific name of the individuals."),
     as_json: bool = _JSON,
 ) -> None:
-    """Import sightings of named individuals as decisions. A second import of the same table changes nothing."""
+    """Import sightings or pictures of named individuals as decisions. A second import of the same changes nothing."""
+    if file.is_dir():
+        if kind is not None or not taxon:
+            raise UnciaError("a folder of pictures needs --taxon with the scientific name, and no --format")
+        _import_pictures(file, taxon, as_json)
+        return
+    if kind is None or taxon:
+        raise UnciaError("a table needs --format, and no --taxon")
+    _import_table(file, kind, as_json)
+
+
+def _import_pictures(folder: Path, taxon: str, as_json: bool) -> None:
+    from uncia.commands.individuals_pictures import find_pictures, store_pictures
+
+    config = settings()
+    found = find_pictures(folder)
+    state = read_registry(config).state()
+    for name in sorted({picture.individual for picture in found.pictures.values()}):
+        _check_free(state, name, None, ids.individual_id("folder", name))
+    decisions = store_pictures(config, found, taxon, _account())
+    send(config, *decisions)
+    individuals = len({each.individual_id for each in decisions})
+    if as_json:
+        echo_json({"individuals": individuals, "pictures": len(decisions), "left_out": found.left_out})
+        return
+    echo(f"{folder}: {len(decisions)} pictures of {individuals} individuals; {found.left_out} files left out")
+
+
+def _import_table(file: Path, kind: IndividualTable, as_json: bool) -> None:
     from uncia.producers.deployments.topic import known_deployments
 
     config = settings()

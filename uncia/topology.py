@@ -478,6 +478,7 @@ PARTS: tuple[Part, ...] = (
         "Lists individuals, decides, merges, splits, renames and imports them, and exports capture histories.",
         follows=(INDIVIDUAL_DECIDED, INDIVIDUAL_SIGHTED, DEPLOYMENT_CHANGED),
         writes=(INDIVIDUAL_DECIDED,),
+        store=(StoreRight(StoreAction.WRITE, INDIVIDUALS_PREFIX),),
     ),
     Part(
         "report",

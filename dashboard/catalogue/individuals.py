@@ -10,7 +10,8 @@ from sqlalchemy import ColumnElement, Connection, Engine, select
 from uncia.camtrap.individuals import Registry, RegistryState
 from uncia.dashboard.catalogue.tables import counters, individual_decisions, individual_sightings
 from uncia.errors import PermanentError
-from uncia.events import IndividualDecided, IndividualSighted, SightingStatus
+from uncia.events import IndividualCrop, IndividualDecided, IndividualSighted, SightingStatus
+from uncia.storage.object_keys import INDIVIDUALS_PREFIX
 
 __all__ = ["Individuals", "SightingQueue", "is_open"]
 
@@ -54,6 +55,16 @@ class Individuals:
         """One decision, undone or not."""
         self._read()
         return self._registry.decision(decision_id)
+
+    def imported_crop(self, crop_id: str) -> IndividualCrop | None:
+        """A picture that was imported, and is of no camera of this system."""
+        for individual in self.state().individuals.values():
+            for sighting in individual.sightings:
+                if sighting.camera is None:
+                    for crop in sighting.crops:
+                        if crop.crop_id == crop_id and crop.key.startswith(INDIVIDUALS_PREFIX):
+                            return crop
+        return None
 
     def sighting(self, burst_id: str, stations: Stations = None) -> IndividualSighted | None:
         """The newest revision of a sighting; None where there is none that the caller may see."""

@@ -58,6 +58,9 @@ class FakePictures(PictureService):
     def crop(self, bucket: str, key: str, sha256: str | None) -> bytes:
         return self.jpeg
 
+    def imported(self, bucket: str, key: str) -> bytes:
+        return self.jpeg
+
 
 class FakePublisher(Publisher):
     """Keeps what is published."""

@@ -10,6 +10,7 @@ from sqlalchemy import Engine
 from tests.unit.dashboard.catalogue.individual_data import TAXON, candidate_of, created, crop_event, crop_of, sighted
 from tests.unit.dashboard.web.alert_data import fold_events
 from tests.unit.dashboard.web.conftest import FakePublisher, SignIn, form_token
+from uncia.camtrap.individual_pictures import NamedPicture, picture_decisions
 from uncia.dashboard.catalogue.filters import BurstFilter
 from uncia.dashboard.catalogue.individuals import Individuals
 from uncia.dashboard.catalogue.queries import Catalogue
@@ -317,6 +318,20 @@ def test_positions_are_as_precise_as_the_role_may_know(
     camera = project.bursts[0].camera
     allowed = services.numbers.positions(exact, None, camera)
     assert [(one["latitude"], one["longitude"]) for one in found] == [(p.latitude, p.longitude) for p in allowed]
+
+
+def test_an_imported_picture_is_shown_to_accounts_that_see_all_stations(
+    project: Project, sign_in: SignIn, limited: Reviewer
+) -> None:
+    picture = NamedPicture("F09", "0" * 64, AnimalSide.LEFT)
+    (decision,) = picture_decisions([picture], TAXON, "aigul", "camera-uploads")
+    project.fold(decision)
+    address = f"/pictures/crops/{decision.crops[0].crop_id}.jpg"
+    client = sign_in(Role.VIEWER)
+    page = client.get(f"/individuals/{decision.individual_id}.json").json()
+    assert page["individual"]["references"]["left"]["address"] == address
+    assert client.get(address).status_code == 200
+    assert limited.client.get(address).status_code == 404
 
 
 def post(client: TestClient, path: str, **data: Any) -> Any:
