@@ -143,6 +143,17 @@ def wait_for_script(page: Page, expression: str) -> None:
     wait_until(lambda: bool(page.evaluate(expression)), 5, expression)
 
 
+def serious_faults(page: Page) -> list[list[str]]:
+    """What axe finds: the kind of each fault, and the elements. The page was opened with `bypass_csp`."""
+    page.add_script_tag(path=ASSETS / "axe.min.js")
+    faults: list[list[str]] = page.evaluate(
+        """async () => (await axe.run()).violations
+            .filter((one) => ["serious", "critical"].includes(one.impact))
+            .map((one) => [one.id, one.nodes.slice(0, 3).map((node) => node.html.slice(0, 160))])"""
+    )
+    return faults
+
+
 def decisions_by_burst(reviews: list[ObservationReviewed]) -> dict[str, list[ReviewDecision]]:
     """The decisions of each burst in their order. Those of different bursts may overtake each other on their way."""
     found: dict[str, list[ReviewDecision]] = {}

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.browser.conftest import PHONE, WIDE, FoldingPublisher, Open, Site
+from tests.browser.conftest import PHONE, WIDE, FoldingPublisher, Open, Site, serious_faults
 from tests.unit.dashboard.catalogue.individual_data import candidate_of, created, crop_event, crop_of, sighted
 from tests.unit.dashboard.web.conftest import FakePictures
 from tests.unit.processors.identify.builders import coat
@@ -168,8 +168,13 @@ def test_lines_join_the_points_that_match(page: Page, size: tuple[int, int]) -> 
     assert page.evaluate("document.documentElement.scrollWidth") <= size[0]
 
 
-@pytest.mark.parametrize("path", ["/individuals", "/individuals/ind-f01"])
-def test_the_catalogue_fits_a_phone(open_page: Open, bursts: list[BurstRow], path: str) -> None:
-    page = open_page(path, Role.REVIEWER, size=PHONE)
+@pytest.mark.parametrize("path", ["/individuals/review", "/individuals", "/individuals/ind-f01"])
+@pytest.mark.parametrize("look", ["wide light", "phone dark"])
+def test_axe_finds_no_serious_fault_and_the_page_fits(
+    open_page: Open, bursts: list[BurstRow], path: str, look: str
+) -> None:
+    size = PHONE if "phone" in look else WIDE
+    page = open_page(path, size=size, dark="dark" in look, bypass_csp=True)
     expect(page.locator("main img").first).to_be_visible()
-    assert page.evaluate("document.documentElement.scrollWidth") <= PHONE[0]
+    assert serious_faults(page) == []
+    assert page.evaluate("document.documentElement.scrollWidth") <= size[0]

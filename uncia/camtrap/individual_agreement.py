@@ -96,11 +96,8 @@ def _agreements(decisions: Sequence[IndividualDecided], reviewers: int) -> tuple
 
 
 def _renamed(decision: IndividualDecided, stands_for: Mapping[str, str]) -> IndividualDecided:
-    update = {
-        name: stands_for[value]
-        for name, value in (("individual_id", decision.individual_id), ("other_id", decision.other_id))
-        if value in stands_for
-    }
+    named = {"individual_id": decision.individual_id, "other_id": decision.other_id}
+    update = {name: stands_for[value] for name, value in named.items() if value is not None and value in stands_for}
     return decision.model_copy(update=update) if update else decision
 
 
