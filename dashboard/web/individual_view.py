@@ -197,13 +197,18 @@ def history_views(history: Sequence[HistoryEntry], state: RegistryState) -> list
             decision=one.decision.value,
             reviewer=one.reviewer,
             decided_at=one.decided_at,
-            other=state.individuals[one.other_id].label if one.other_id in state.individuals else one.other_id,
+            other=_label(one.other_id, state),
             other_href=individual_href(one.other_id) if one.other_id else None,
             code=one.code,
             name=one.name,
         )
         for one in reversed(history)
     ]
+
+
+def _label(individual_id: str | None, state: RegistryState) -> str | None:
+    found = state.individuals.get(individual_id or "")
+    return found.label if found else individual_id
 
 
 def timeline(sightings: Sequence[Sighting]) -> tuple[list[TimelineDot], list[tuple[float, str]]]:
