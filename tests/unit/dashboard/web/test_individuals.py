@@ -343,7 +343,12 @@ def test_an_individual_is_renamed_merged_and_all_of_it_taken_back(
     sign_in: SignIn, project: Project, publisher: FakePublisher, services: Services, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     client = sign_in(Role.REVIEWER)
-    monkeypatch.setattr(publisher, "publish", lambda event: (publisher.events.append(event), project.fold(event)))
+
+    def publish(event: IndividualDecided) -> None:
+        publisher.events.append(event)
+        project.fold(event)
+
+    monkeypatch.setattr(publisher, "publish", publish)
     assert post(client, "/individuals/ind-f01/names", code="F07", name="Ala").status_code == 303
     assert services.individuals.state().individuals["ind-f01"].code == "F07"
     assert post(client, "/individuals/ind-f01/merge", other="F02", sides="true").headers["location"].endswith("ind-f02")
