@@ -13,6 +13,7 @@ from rich.text import Text
 
 from uncia import ids
 from uncia.camtrap.capture_tables import CaptureFormat
+from uncia.camtrap.individual_decisions import individual_with_label, make_decision, named_crops
 from uncia.camtrap.individual_tables import IndividualTable, as_decisions, sightings_of
 from uncia.camtrap.individuals import Individual, Registry, RegistryState
 from uncia.camtrap.table_reader import open_table
@@ -302,13 +303,45 @@ def export(
 
 @app.command("import")
 def import_(
-    file: Path = typer.Argument(help="Path of the table: CSV with a heading."),
-    kind: IndividualTable = typer.Option(
-        ..., "--format", help="wildbook: its bulk import and export; camtrap-dp: observations.csv with individualID."
+    file: Path = typer.Argument(
+        help="Path of the table: CSV with a heading. Or of a folder of pictures: FOLDER/INDIVIDUAL/picture.jpg, or "
+        "FOLDER/INDIVIDUAL/left/picture.jpg (left, right, head)."
     ),
+    kind: IndividualTable = typer.Option(
+        None, "--format", help="wildbook: its bulk import and export; camtrap-dp: observations.csv with individualID."
+    ),
+    taxon: str = typer.Option(None, help="Of a folder of pictures: scientific name of the individuals."),
     as_json: bool = _JSON,
 ) -> None:
-    """Import sightings of named individuals as decisions. A second import of the same table changes nothing."""
+    """Import sightings or pictures of named individuals as decisions. A second import of the same changes nothing."""
+    if file.is_dir():
+        if kind is not None or not taxon:
+            raise UnciaError("a folder of pictures needs --taxon with the scientific name, and no --format")
+        _import_pictures(file, taxon, as_json)
+        return
+    if kind is None or taxon:
+        raise UnciaError("a table needs --format, and no --taxon")
+    _import_table(file, kind, as_json)
+
+
+def _import_pictures(folder: Path, taxon: str, as_json: bool) -> None:
+    from uncia.commands.individuals_pictures import find_pictures, store_pictures
+
+    config = settings()
+    found = find_pictures(folder)
+    state = read_registry(config).state()
+    for name in sorted({picture.individual for picture in found.pictures.values()}):
+        _check_free(state, name, None, ids.individual_id("folder", name))
+    decisions = store_pictures(config, found, taxon, _account())
+    send(config, *decisions)
+    individuals = len({each.individual_id for each in decisions})
+    if as_json:
+        echo_json({"individuals": individuals, "pictures": len(decisions), "left_out": found.left_out})
+        return
+    echo(f"{folder}: {len(decisions)} pictures of {individuals} individuals; {found.left_out} files left out")
+
+
+def _import_table(file: Path, kind: IndividualTable, as_json: bool) -> None:
     from uncia.producers.deployments.topic import known_deployments
 
     config = settings()
@@ -332,7 +365,7 @@ def import_(
 
 def read_registry(config: Settings) -> Registry:
     """All decisions of the topic. Those that cannot be read are skipped: a newer version may have written them."""
-    registry = Registry()
+    registry = Registry(config.identify_reviewers)
     for message in read_topics(config, (INDIVIDUAL_DECIDED,), from_beginning=True, until_end=True):
         try:
             registry.add(IndividualDecided.from_bytes(message.value))
@@ -360,10 +393,7 @@ def read_sightings(config: Settings) -> dict[str, IndividualSighted]:
 
 def build_decision(decision: IndividualDecision, **fields: Any) -> IndividualDecided:
     """A decision of the person who runs the command, made now."""
-    at = datetime.now(UTC)
-    made = IndividualDecided(decision_id="", decision=decision, reviewer=_account(), decided_at=at, **fields)
-    content = made.model_dump_json(exclude={"decision_id", "comment"}, exclude_none=True)
-    return made.model_copy(update={"decision_id": ids.individual_decision_id(_account(), at, decision.value, content)})
+    return make_decision(decision, _account(), datetime.now(UTC), **fields)
 
 
 def publish(config: Settings, decision: IndividualDecided) -> None:
@@ -401,33 +431,17 @@ def _sighting(config: Settings, burst: str) -> IndividualSighted:
 def _crops(
     sighted: IndividualSighted, decided: Sequence[IndividualCrop], wanted: Sequence[str], side: AnimalSide
 ) -> tuple[IndividualCrop, ...]:
-    """The crops that a decision names: the best ones of the burst, and those that were decided when they were.
-
-    Without the latter, what was decided about them would still count after a decision about the whole burst. A side is
-    that of the best ones, which people see.
-    """
-    best = {crop.crop_id for crop in sighted.crops}
-    former = tuple(crop for crop in decided if crop.crop_id not in best)
-    own = best | {crop.crop_id for crop in former}
-    foreign = [each for each in wanted if each not in own]
-    if foreign:
-        raise UnciaError(f"{sighted.burst_id} has no crop {', '.join(foreign)}; it has {', '.join(sorted(own))}")
-    chosen = (crop for crop in (*sighted.crops, *former) if not wanted or crop.crop_id in wanted)
-    return tuple(
-        crop.model_copy(update={"side": side})
-        if side is not AnimalSide.UNKNOWN and (crop.crop_id in best or crop.crop_id in wanted)
-        else crop
-        for crop in chosen
-    )
+    try:
+        return named_crops(sighted, decided, wanted, side)
+    except ValueError as error:
+        raise UnciaError(str(error)) from error
 
 
 def _check_free(state: RegistryState, code: str | None, name: str | None, own: str | None = None) -> None:
     """Raise `UnciaError` for a code or a name that another individual has."""
     for word in (code, name):
-        for each in state.current():
-            taken = word and word.casefold() in {(each.code or "").casefold(), (each.name or "").casefold()}
-            if taken and each.individual_id != own:
-                raise UnciaError(f"{each.individual_id} has the code or name {word!r} already")
+        if (taken := individual_with_label(state, word, own)) is not None:
+            raise UnciaError(f"{taken.individual_id} has the code or name {word!r} already")
 
 
 def _list_proposals(config: Settings, taxon: str | None, as_json: bool) -> None:

@@ -17,8 +17,8 @@ from urllib.parse import quote, unquote
 from uncia.access import READ_ALL, BrokerRight, StoreAction, StoreRight, TritonRight
 from uncia.camtrap.names import canonical_name
 from uncia.errors import SettingsError
-from uncia.storage.object_keys import RESERVED_STATIONS, STATUS_PREFIX
-from uncia.topics import DEPLOYMENT_CHANGED, TOPICS, UPLOAD_TOPICS, Topic
+from uncia.storage.object_keys import STATUS_PREFIX, station_problem
+from uncia.topics import DEPLOYMENT_CHANGED, INDIVIDUAL_DECIDED, INDIVIDUAL_SIGHTED, TOPICS, UPLOAD_TOPICS, Topic
 from uncia.topology import PARTS, Kind, Part
 
 __all__ = [
@@ -171,7 +171,10 @@ OPERATOR = Identity(
 """Writes what the commands of the topology do, and reads every topic: the search for a fault needs that."""
 
 _RESULTS = frozenset(_ROW_OF_SUBSCRIBERS.reads)
-_EXPORTED = _topics((part for part in PARTS if part.name == "catalogue"), "reads")
+_EXPORTED = _topics((part for part in PARTS if part.name == "catalogue"), "reads") - {
+    INDIVIDUAL_SIGHTED,
+    INDIVIDUAL_DECIDED,
+}
 
 PERSONS: dict[Role, Identity] = {
     Role.SUBSCRIBER: Identity(
@@ -196,7 +199,8 @@ PERSONS: dict[Role, Identity] = {
     Role.EXPORTER: Identity(
         Role.EXPORTER.value,
         Role.EXPORTER,
-        "A program that copies the catalogue elsewhere: reads all that the catalogue reads, and all objects.",
+        "A program that copies the catalogue elsewhere: reads all that the catalogue reads but individuals, and all "
+        "objects.",
         store=READ_ALL,
         reads=_EXPORTED,
     ),
@@ -252,8 +256,8 @@ def _checked_station(station: str) -> str:
     station = canonical_name(station)
     if not station or "/" in station or station.startswith(".") or not station.isprintable():
         raise SettingsError(f"{station!r} is not the name of a station")
-    if station in RESERVED_STATIONS:
-        raise SettingsError(f"the station cannot be called {station}: that prefix of the bucket holds status reports")
+    if problem := station_problem(station):
+        raise SettingsError(problem)
     if special := sorted(set(station) & set("*?$\\{}[]")):
         raise SettingsError(
             f"the station {station!r} has the characters {' '.join(special)}, which stand for other stations in the "

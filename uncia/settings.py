@@ -314,6 +314,13 @@ class Settings(BaseSettings):
     identify_crops: int = Field(
         default=3, ge=1, le=20, description="crops of a burst that are matched with known individuals, at most"
     )
+    identify_reviewers: int = Field(
+        default=1,
+        ge=1,
+        le=2,
+        description="reviewers who have to agree on who a burst shows before it counts: 1 or 2; the same for the "
+        "worker `identify`, the dashboard and `uncia individuals`",
+    )
     identify_settle_s: float = Field(
         default=10,
         ge=0,

@@ -338,6 +338,8 @@ PARTS: tuple[Part, ...] = (
             ALERT_RAISED,
             ALERT_HANDLED,
             STATUS_REPORTED,
+            INDIVIDUAL_SIGHTED,
+            INDIVIDUAL_DECIDED,
         ),
         needs=("kafka",),
         embedded=True,
@@ -362,8 +364,8 @@ PARTS: tuple[Part, ...] = (
         "dashboard",
         Kind.SERVICE,
         "Serves the pages and a stream of events; publishes the decisions of reviewers, their requests of "
-        "explanations, and what people do about alerts; its operators retry dead letters as `uncia dead-letters` does, "
-        "and promote replays as `uncia replay` does.",
+        "explanations, what people do about alerts, and what they decide about individuals; its operators retry dead "
+        "letters as `uncia dead-letters` does, and promote replays as `uncia replay` does.",
         follows=(
             *UPLOAD_TOPICS,
             IMAGE_PREDICTED,
@@ -382,7 +384,13 @@ PARTS: tuple[Part, ...] = (
             DEAD_LETTER,
             DEAD_LETTER_SETTLED,
         ),
-        writes=(OBSERVATION_REVIEWED, EXPLANATION_REQUESTED, ALERT_HANDLED, DEAD_LETTER_SETTLED),
+        writes=(
+            OBSERVATION_REVIEWED,
+            EXPLANATION_REQUESTED,
+            ALERT_HANDLED,
+            INDIVIDUAL_DECIDED,
+            DEAD_LETTER_SETTLED,
+        ),
         needs=("catalogue", "seaweedfs"),
         embedded=True,
         scales="several processes on one database of accounts",
@@ -470,6 +478,7 @@ PARTS: tuple[Part, ...] = (
         "Lists individuals, decides, merges, splits, renames and imports them, and exports capture histories.",
         follows=(INDIVIDUAL_DECIDED, INDIVIDUAL_SIGHTED, DEPLOYMENT_CHANGED),
         writes=(INDIVIDUAL_DECIDED,),
+        store=(StoreRight(StoreAction.WRITE, INDIVIDUALS_PREFIX),),
     ),
     Part(
         "report",

@@ -47,14 +47,17 @@ def offset_of(version: int) -> int:
     return (version & ((1 << _OFFSET_BITS) - 1)) - 1
 
 
+_REVISED = ("bursts", "individual_sightings")
+
+
 def order_of(table: str, row: Row) -> tuple[int, ...]:
     """What of two rows with one key the higher counts by.
 
-    Bursts count by revision, and by position where a worker published one revision twice. Where the topic was
-    recreated, its new messages count, although revisions begin at 1 again.
+    Bursts and sightings of individuals count by revision, and by position where a worker published one revision twice.
+    Where the topic was recreated, its new messages count, although revisions begin at 1 again.
     """
     version: int = row["version"]
-    return (version >> _OFFSET_BITS, row["revision"], version) if table == "bursts" else (version,)
+    return (version >> _OFFSET_BITS, row["revision"], version) if table in _REVISED else (version,)
 
 
 @dataclass(frozen=True)

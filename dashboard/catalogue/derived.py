@@ -57,6 +57,7 @@ _CHUNK = 500
 NOTED: dict[str, tuple[str, ...]] = {
     "captures": ("camera", "captured_on"),
     "bursts": ("camera", "subject", "started_at", "category", "taxon", "status", "reviewed", "event_review_id"),
+    "individual_sightings": (),
 }
 """What recomputing needs of rows that were replaced."""
 

@@ -18,6 +18,7 @@ from typing import Any
 
 from uncia.dashboard.catalogue.changes import Change, LogRecord, PutRow, RemoveRow, Row, SkipMessage
 from uncia.dashboard.catalogue.embeddings import crop_embedding
+from uncia.dashboard.catalogue.information import expected_information
 from uncia.dashboard.catalogue.verdicts import named_taxon, shown_by_model, uncertainty_of
 from uncia.errors import PermanentError
 from uncia.events import (
@@ -34,6 +35,8 @@ from uncia.events import (
     ImageExplained,
     ImagePredicted,
     ImageUploaded,
+    IndividualDecided,
+    IndividualSighted,
     ObservationReviewed,
     Rejection,
     StaticObjectsChanged,
@@ -51,6 +54,8 @@ from uncia.topics import (
     IMAGE_EXPLAINED,
     IMAGE_PREDICTED,
     IMAGE_UPLOADED,
+    INDIVIDUAL_DECIDED,
+    INDIVIDUAL_SIGHTED,
     OBSERVATION_REVIEWED,
     STATIC_OBJECTS_CHANGED,
     STATUS_REPORTED,
@@ -86,6 +91,8 @@ def _fold_tombstone(topic: Topic, record: LogRecord) -> tuple[Change, ...]:
         return (RemoveRow("deployments", (camera, name), record.position),)
     if topic is BURST_RESOLVED and record.key is not None:
         return (RemoveRow("bursts", (record.key.decode(errors="replace"),), record.position),)
+    if topic is INDIVIDUAL_SIGHTED and record.key is not None:
+        return (RemoveRow("individual_sightings", (record.key.decode(errors="replace"),), record.position),)
     return (SkipMessage(record, "tombstone", "a message without a value, where none is expected"),)
 
 
@@ -566,6 +573,37 @@ def _status(event: StatusReported, record: LogRecord) -> tuple[Change, ...]:
     return tuple(changes)
 
 
+def _individual_sighting(event: IndividualSighted, record: LogRecord) -> tuple[Change, ...]:
+    row = {
+        "burst_id": event.burst_id,
+        "revision": event.revision,
+        **_where(event),
+        "started_at": event.started_at,
+        "taxon": event.taxon,
+        "status": event.status.value,
+        "information": expected_information([each.score for each in event.candidates], event.new_score),
+        "content": event.model_dump(mode="json", exclude_none=True),
+    }
+    return (_put("individual_sightings", record, row, ("burst_id",), also=_camera(event)),)
+
+
+def _individual_decision(event: IndividualDecided, record: LogRecord) -> tuple[Change, ...]:
+    row = {
+        "decision_id": event.decision_id,
+        "decision": event.decision.value,
+        "reviewer": event.reviewer,
+        "decided_at": event.decided_at,
+        "individual_id": event.individual_id,
+        "other_id": event.other_id,
+        "burst_id": event.burst_id,
+        "station": event.station,
+        "camera": event.camera,
+        "undoes": event.undoes,
+        "content": event.model_dump(mode="json", exclude_none=True),
+    }
+    return (_put("individual_decisions", record, row, ("decision_id",)),)
+
+
 _FOLDS: dict[Topic, tuple[type[Event], Callable[[Any, LogRecord], tuple[Change, ...]]]] = {
     DEPLOYMENT_CHANGED: (DeploymentChanged, _deployment),
     IMAGE_UPLOADED: (ImageUploaded, _upload),
@@ -581,6 +619,8 @@ _FOLDS: dict[Topic, tuple[type[Event], Callable[[Any, LogRecord], tuple[Change, 
     ALERT_RAISED: (AlertRaised, _alert),
     ALERT_HANDLED: (AlertHandled, _alert_handling),
     STATUS_REPORTED: (StatusReported, _status),
+    INDIVIDUAL_SIGHTED: (IndividualSighted, _individual_sighting),
+    INDIVIDUAL_DECIDED: (IndividualDecided, _individual_decision),
 }
 
 FOLDED_TOPICS: tuple[Topic, ...] = tuple(_FOLDS)

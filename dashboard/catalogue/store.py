@@ -25,8 +25,10 @@ _KEYS_PER_QUERY = 500
 _PARTS: dict[str, tuple[Table, ...]] = {
     "captures": (tables.detections,),
     "bursts": (tables.burst_frames, tables.observations, tables.burst_flags),
+    "individual_sightings": (),
 }
-"""Tables whose rows belong to one of another table, and are replaced together with it."""
+"""Tables whose rows belong to one of another table, and are replaced together with it; and tables whose rows have a
+revision."""
 
 _BY_MODEL = {tables.observations.name, tables.burst_flags.name}
 """Parts with a column `source`: only the model's rows are replaced with the burst."""

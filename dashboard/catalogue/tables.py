@@ -58,6 +58,8 @@ __all__ = [
     "detections",
     "explanation_requests",
     "explanations",
+    "individual_decisions",
+    "individual_sightings",
     "log_partitions",
     "observations",
     "reviews",
@@ -678,6 +680,44 @@ alert_mutes = Table(
     Index(None, "change"),
 )
 """The last mute of a rule (empty: any) at a camera (empty: all); `until` NULL: it was taken back."""
+
+individual_sightings = Table(
+    "individual_sightings",
+    METADATA,
+    Column("burst_id", String, primary_key=True),
+    Column("revision", BigInteger, nullable=False),
+    Column("station", String, nullable=False),
+    Column("camera", String, nullable=False),
+    Column("started_at", _LOCAL, nullable=False),
+    Column("taxon", String, nullable=False),
+    Column("status", String(16), nullable=False),
+    Column("information", Float, nullable=False),
+    Column("content", _JSON, nullable=False),
+    _version(),
+    Index(None, "status", "information"),
+)
+"""Who a burst may show, by its newest revision. `information`: what a decision is expected to tell, in bits."""
+
+individual_decisions = Table(
+    "individual_decisions",
+    METADATA,
+    Column("decision_id", String, primary_key=True),
+    Column("decision", String(16), nullable=False),
+    Column("reviewer", String, nullable=False),
+    Column("decided_at", UtcDateTime, nullable=False),
+    Column("individual_id", String),
+    Column("other_id", String),
+    Column("burst_id", String),
+    Column("station", String),
+    Column("camera", String),
+    Column("undoes", String),
+    Column("content", _JSON, nullable=False),
+    _version(),
+    Column("change", BigInteger),
+    Index(None, "change"),
+)
+"""All decisions about individuals, undone ones included; the registry is a fold of `content`, the whole event.
+`change`: number of the transaction that wrote the row."""
 
 log_partitions = Table(
     "log_partitions",

@@ -92,6 +92,13 @@ class PictureService:
             raise NoPicture(_REASONS[REPLACED])
         return _bare(data)
 
+    def imported(self, bucket: str, key: str) -> bytes:
+        """A picture of an individual that was imported."""
+        data = self._stored(bucket, key)
+        if not data.startswith(b"\xff\xd8"):
+            raise NoPicture(_REASONS[UNREADABLE])
+        return _bare(data)
+
     def heat_map(self, bucket: str, key: str) -> bytes:
         """The PNG of an explanation."""
         data = self._stored(bucket, key)

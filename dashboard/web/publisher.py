@@ -1,4 +1,4 @@
-"""Publishes what people decide: reviews, requests of explanations, and what they do about alerts."""
+"""Publishes what people decide: reviews, requests of explanations, what they do about alerts, and individuals."""
 
 import threading
 
@@ -7,13 +7,23 @@ from kafka.errors import KafkaError
 
 from uncia.dashboard.web.strings import text
 from uncia.errors import DependencyDown, PermanentError
-from uncia.events import AlertHandled, BurstResolved, ExplanationRequested, ObservationReviewed
+from uncia.events import AlertHandled, BurstResolved, ExplanationRequested, IndividualDecided, ObservationReviewed
 from uncia.kafka.broker import CameraProducer, MessageReader
 from uncia.kafka.partitioning import partition_of
 from uncia.settings import Settings
-from uncia.topics import ALERT_HANDLED, BURST_RESOLVED, EXPLANATION_REQUESTED, OBSERVATION_REVIEWED, Topic
+from uncia.topics import (
+    ALERT_HANDLED,
+    BURST_RESOLVED,
+    EXPLANATION_REQUESTED,
+    INDIVIDUAL_DECIDED,
+    OBSERVATION_REVIEWED,
+    Topic,
+)
 
-__all__ = ["Publisher"]
+__all__ = ["Decided", "Publisher"]
+
+Decided = ObservationReviewed | ExplanationRequested | AlertHandled | IndividualDecided
+"""What people decide."""
 
 _MAX_EVENT_BYTES = 400_000
 """Of an event within a review; frames are left out of a larger one."""
@@ -21,12 +31,14 @@ _MAX_EVENT_BYTES = 400_000
 log = structlog.get_logger(__name__)
 
 
-def _message(event: ObservationReviewed | ExplanationRequested | AlertHandled) -> tuple[Topic, str, bytes, bytes]:
+def _message(event: Decided) -> tuple[Topic, str, bytes, bytes]:
     """Topic, what the partition is computed from, key and value."""
     if isinstance(event, ObservationReviewed):
         return OBSERVATION_REVIEWED, event.camera, event.burst_id.encode(), event.to_bytes()
     if isinstance(event, AlertHandled):
         return ALERT_HANDLED, event.partitioned_by, event.key.encode(), event.to_bytes()
+    if isinstance(event, IndividualDecided):
+        return INDIVIDUAL_DECIDED, event.partition_key, event.message_key, event.to_bytes()
     return EXPLANATION_REQUESTED, event.camera, event.camera.encode(), event.to_bytes()
 
 
@@ -42,7 +54,7 @@ class Publisher:
         self._producer: CameraProducer | None = None
         self._reader: MessageReader | None = None
 
-    def publish(self, *events: ObservationReviewed | ExplanationRequested | AlertHandled) -> None:
+    def publish(self, *events: Decided) -> None:
         """Publish events in order."""
         with self._lock:
             try:

@@ -14,6 +14,7 @@ from uncia.dashboard.catalogue.alerts import Alerts
 from uncia.dashboard.catalogue.column_cache import ColumnCache
 from uncia.dashboard.catalogue.database import DatabaseDown, catalogue_url, database_url, open_database
 from uncia.dashboard.catalogue.history_cache import HistoryCache
+from uncia.dashboard.catalogue.individuals import Individuals
 from uncia.dashboard.catalogue.numbers import CatalogueNumbers
 from uncia.dashboard.catalogue.pending import PendingExplanations
 from uncia.dashboard.catalogue.queries import Catalogue
@@ -84,6 +85,7 @@ def open_services(settings: Settings, operations: Operations | None = None) -> S
         templates=Templates(settings.dashboard_assets),
         catalogue=catalogue,
         alerts=Alerts(database),
+        individuals=Individuals(database, settings.identify_reviewers),
         verdict_audit=VerdictAudit(database, AuditSample.of(settings)),
         pictures=pictures,
         feed=ChangeFeed(catalogue.all_changes, catalogue.newest_change),

@@ -17,6 +17,7 @@ from uncia.audit import AuditLog
 from uncia.dashboard.catalogue.alerts import Alerts
 from uncia.dashboard.catalogue.column_cache import ColumnCache
 from uncia.dashboard.catalogue.history_cache import HistoryCache
+from uncia.dashboard.catalogue.individuals import Individuals
 from uncia.dashboard.catalogue.numbers import CatalogueNumbers
 from uncia.dashboard.catalogue.pending import PendingExplanations
 from uncia.dashboard.catalogue.queries import Catalogue
@@ -66,6 +67,7 @@ class Services:
     templates: Templates
     catalogue: Catalogue
     alerts: Alerts
+    individuals: Individuals
     verdict_audit: VerdictAudit
     pictures: PictureService
     feed: ChangeFeed

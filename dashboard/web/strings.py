@@ -4,6 +4,7 @@ from typing import Any
 
 from uncia.dashboard.web.alert_strings import ALERTS
 from uncia.dashboard.web.audit_strings import AUDIT
+from uncia.dashboard.web.individual_strings import INDIVIDUALS
 from uncia.dashboard.web.list_strings import LISTS
 from uncia.dashboard.web.message_strings import MESSAGES
 from uncia.dashboard.web.operations_strings import OPERATIONS
@@ -341,6 +342,7 @@ TEXT: dict[str, str] = {
     **ALERTS,
     **PUBLIC,
     **AUDIT,
+    **INDIVIDUALS,
     **OPERATIONS,
     **LISTS,
     **MESSAGES,

@@ -235,10 +235,12 @@ def next_event(entry: Entry, match: Match | None, state: RegistryState, now: dat
     return with_decisions(proposed, match.candidates, state)
 
 
-def candidates_of(matched: Sequence[str], state: RegistryState) -> tuple[str, ...]:
-    """What the registry makes of the individuals that were matched: those that exist, mergers applied, each once."""
+def candidates_of(burst_id: str, matched: Sequence[str], state: RegistryState) -> tuple[str, ...]:
+    """What the registry makes of the individuals that were matched: those that exist, mergers applied, each once,
+    without those of which people said that the burst does not show them."""
     known = (state.resolve(individual_id) for individual_id in matched)
-    return tuple(dict.fromkeys(each for each in known if each is not None))
+    different = state.different.get(burst_id, frozenset())
+    return tuple(dict.fromkeys(each for each in known if each is not None and each not in different))
 
 
 def with_decisions(
@@ -248,10 +250,11 @@ def with_decisions(
     once. With the candidates as they were matched, an undone merger or removal brings them back."""
     if event.status is SightingStatus.WITHDRAWN:
         return event
+    wanted = candidates_of(event.burst_id, [candidate.individual_id for candidate in found], state)
     candidates: dict[str, IndividualCandidate] = {}
     for candidate in found:
         known = state.resolve(candidate.individual_id)
-        if known is not None and known not in candidates:
+        if known in wanted and known not in candidates:
             candidates[known] = candidate.model_copy(update={"individual_id": known})
     decided = state.bursts.get(event.burst_id)
     latest = decided.latest if decided else None

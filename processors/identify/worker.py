@@ -111,7 +111,11 @@ class _Published:
         """Whether the registry of now gives the same."""
         decided = state.bursts.get(burst_id)
         wanted = (decided.latest.decision_id, decided.individuals) if decided else (None, ())
-        return (*wanted, candidates_of(self.matched, state)) == (self.decision_id, self.individuals, self.candidates)
+        return (*wanted, candidates_of(burst_id, self.matched, state)) == (
+            self.decision_id,
+            self.individuals,
+            self.candidates,
+        )
 
 
 class IdentifyWorker:

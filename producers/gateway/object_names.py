@@ -8,7 +8,7 @@ from pathlib import Path
 from uncia.camtrap.names import canonical_name, is_card_folder
 from uncia.errors import SettingsError
 from uncia.imaging.capture_time import EMBEDDED_ORIGINS, CaptureTime
-from uncia.storage.object_keys import RESERVED_STATIONS
+from uncia.storage.object_keys import station_problem
 
 _MAX_NAME_LENGTH = 100
 """Characters in the name of a station or camera: keys stay far below the 1,024 bytes of S3."""
@@ -30,8 +30,8 @@ def checked_name(name: str, what: str) -> str:
         raise SettingsError(f"the {what} {name!r} starts with a dot: stores and listings hide or refuse such names")
     if any(unicodedata.category(letter) in {"Cc", "Cs", "Co", "Cn"} for letter in name):
         raise SettingsError(f"the {what} {name!r} contains a character that cannot be printed")
-    if what == "station" and name in RESERVED_STATIONS:
-        raise SettingsError(f"the station cannot be called {name}: that prefix of the bucket holds status reports")
+    if what == "station" and (problem := station_problem(name)):
+        raise SettingsError(problem)
     if len(name) > _MAX_NAME_LENGTH:
         raise SettingsError(
             f"the {what} {name[:20]!r}… has {len(name)} characters; at most {_MAX_NAME_LENGTH} are allowed"

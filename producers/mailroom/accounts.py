@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from uncia.camtrap.names import is_card_folder
+from uncia.camtrap.names import canonical_name, is_card_folder
 from uncia.errors import SettingsError, UnciaError
 from uncia.producers.gateway.object_names import checked_name
 from uncia.producers.mailroom.camera_secrets import draw_secret, hash_address, hash_password, is_password
@@ -128,7 +128,8 @@ class Accounts:
 
     def remove(self, station: str, camera: str) -> Account:
         """Remove the account of a camera. Raises `SettingsError` where it has none."""
-        station, camera = checked_name(station, "station"), checked_name(camera, "camera")
+        # An account whose station could no longer be called so can be removed.
+        station, camera = canonical_name(station), canonical_name(camera)
         with changing(self.path):
             accounts = self.all()
             for account in accounts:

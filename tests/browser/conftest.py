@@ -24,9 +24,10 @@ from uncia.dashboard.catalogue.database import open_database
 from uncia.dashboard.web.accounts import passwords
 from uncia.dashboard.web.accounts.roles import Role
 from uncia.dashboard.web.context import SESSION_COOKIE
+from uncia.dashboard.web.publisher import Decided
 from uncia.dashboard.web.server import open_services
 from uncia.dashboard.web.services import Services
-from uncia.events import AlertHandled, Event, ExplanationRequested, ObservationReviewed, ReviewDecision
+from uncia.events import Event, ObservationReviewed, ReviewDecision
 from uncia.infra.local.install_browser import chromium, missing
 from uncia.infra.local.layout import parts_dir
 from uncia.kafka.stream_status import Lag, StreamStatus
@@ -64,7 +65,7 @@ class FoldingPublisher(FakePublisher):
         self._fold = fold
         self._published = threading.Condition()
 
-    def publish(self, *events: ObservationReviewed | ExplanationRequested | AlertHandled) -> None:
+    def publish(self, *events: Decided) -> None:
         super().publish(*events)
         for event in events:
             self._fold(event)
@@ -140,6 +141,17 @@ def wait_for_script(page: Page, expression: str) -> None:
     forbids: it works only where the first look suffices.
     """
     wait_until(lambda: bool(page.evaluate(expression)), 5, expression)
+
+
+def serious_faults(page: Page) -> list[list[str]]:
+    """What axe finds: the kind of each fault, and the elements. The page was opened with `bypass_csp`."""
+    page.add_script_tag(path=ASSETS / "axe.min.js")
+    faults: list[list[str]] = page.evaluate(
+        """async () => (await axe.run()).violations
+            .filter((one) => ["serious", "critical"].includes(one.impact))
+            .map((one) => [one.id, one.nodes.slice(0, 3).map((node) => node.html.slice(0, 160))])"""
+    )
+    return faults
 
 
 def decisions_by_burst(reviews: list[ObservationReviewed]) -> dict[str, list[ReviewDecision]]:

@@ -8,13 +8,13 @@ import pytest
 from playwright.sync_api import Dialog, Page, Route, expect
 
 from tests.browser.conftest import (
-    ASSETS,
     PHONE,
     WIDE,
     FoldingPublisher,
     Open,
     Site,
     decisions_by_burst,
+    serious_faults,
     wait_for_script,
 )
 from tests.unit.dashboard.catalogue.catalogue_data import Log, revised_burst
@@ -374,13 +374,7 @@ def test_axe_finds_no_serious_fault_and_the_page_fits(site: Site, open_page: Ope
     site.services.operations = stand_ins()
     page = open_page(address_of(site, path), size=size, dark="dark" in look, bypass_csp=True)
     page.wait_for_load_state("load")
-    page.add_script_tag(path=ASSETS / "axe.min.js")
-    faults = page.evaluate(
-        """async () => (await axe.run()).violations
-            .filter((one) => ["serious", "critical"].includes(one.impact))
-            .map((one) => [one.id, one.nodes.slice(0, 3).map((node) => node.html.slice(0, 160))])"""
-    )
-    assert faults == []
+    assert serious_faults(page) == []
     assert page.evaluate("document.documentElement.scrollWidth") <= size[0]
 
 

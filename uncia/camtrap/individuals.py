@@ -11,11 +11,12 @@ Invariants, which `tests/unit/uncia/camtrap/test_individuals.py` checks over ran
 
 import threading
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import cached_property
 
+from uncia.camtrap.individual_agreement import agreed
 from uncia.errors import UnciaError
 from uncia.events import (
     AnimalSide,
@@ -154,6 +155,10 @@ class RegistryState:
     """By id, merged ones included."""
     bursts: Mapping[str, BurstDecision] = field(default_factory=dict)
     problems: tuple[Problem, ...] = ()
+    different: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    """By burst, the individuals that it does not show, mergers applied."""
+    opinions: Mapping[str, Mapping[str, IndividualDecided]] = field(default_factory=dict)
+    """By burst and reviewer, the latest decision of each, whether it counts or waits for that of another reviewer."""
 
     def resolve(self, individual_id: str) -> str | None:
         """The id of the individual that this one is now; None for one that does not exist."""
@@ -186,9 +191,13 @@ class RegistryState:
         return {label: tuple(ids) for label, ids in found.items()}
 
 
-def fold(decisions: Iterable[IndividualDecided]) -> RegistryState:
-    """The registry after these decisions, in any order and with any repetitions."""
-    return _Fold(decisions_that_count(decisions)).state()
+def fold(decisions: Iterable[IndividualDecided], reviewers: int = 1) -> RegistryState:
+    """The registry after these decisions, in any order and with any repetitions.
+
+    `reviewers`: how many have to agree on a burst, see `uncia.camtrap.individual_agreement`.
+    """
+    agreement = agreed(decisions_that_count(decisions), reviewers)
+    return replace(_Fold(agreement.decisions).state(), opinions=agreement.opinions)
 
 
 def decisions_that_count(decisions: Iterable[IndividualDecided]) -> list[IndividualDecided]:
@@ -232,7 +241,7 @@ class _Assignment:
 class _Fold:
     """Applies decisions that count, the earliest first."""
 
-    def __init__(self, decisions: list[IndividualDecided]) -> None:
+    def __init__(self, decisions: Sequence[IndividualDecided]) -> None:
         self._parents: dict[str, str] = {}
         self._taxa: dict[str, str | None] = {}
         self._labels: dict[str, tuple[str | None, str | None]] = {}
@@ -241,6 +250,7 @@ class _Fold:
         self._latest: dict[str, IndividualDecided] = {}
         self._place: dict[str, IndividualDecided] = {}
         self._crops: dict[str, IndividualCrop] = {}
+        self._different: dict[str, set[str]] = defaultdict(set)
         self._problems: list[Problem] = []
         # Known before the first decision is applied: by its clock, a person may have decided before the creation.
         for each in decisions:
@@ -265,7 +275,10 @@ class _Fold:
                 burst_id, _status(latest, bool(shown)), tuple(sorted(shown)), latest, named
             )
         individuals = {each: self._individual(each, sightings[each]) for each in sorted(self._taxa)}
-        return RegistryState(individuals, bursts, tuple(self._problems))
+        different = {
+            burst_id: frozenset(map(self._root, found)) for burst_id, found in self._different.items() if found
+        }
+        return RegistryState(individuals, bursts, tuple(self._problems), different)
 
     def _individual(self, individual_id: str, sightings: list[Sighting]) -> Individual:
         root = self._root(individual_id)
@@ -306,6 +319,8 @@ class _Fold:
             return
         if decision.decision in _ABOUT_BURSTS:
             self._assign(decision)
+        if decision.decision is IndividualDecision.DIFFERENT:
+            self._rule_out(decision)
         if decision.decision in _JOIN:
             self._join(decision)
         if decision.decision is IndividualDecision.SPLIT:
@@ -318,7 +333,12 @@ class _Fold:
     def _named(self, decision: IndividualDecided) -> tuple[str | None, ...]:
         """The individuals that must exist."""
         match decision.decision:
-            case IndividualDecision.SAME | IndividualDecision.NEW | IndividualDecision.RENAME:
+            case (
+                IndividualDecision.SAME
+                | IndividualDecision.NEW
+                | IndividualDecision.DIFFERENT
+                | IndividualDecision.RENAME
+            ):
                 return (decision.individual_id,)
             case IndividualDecision.MERGE | IndividualDecision.LINK | IndividualDecision.SPLIT:
                 return decision.individual_id, decision.other_id
@@ -335,6 +355,8 @@ class _Fold:
             assigned.pop(_WHOLE_BURST, None)
         else:
             assigned.clear()
+        if decision.decision is IndividualDecision.SAME:
+            self._different[decision.burst_id].discard(decision.individual_id or "")
         whom = decision.individual_id if decision.decision in _CREATE | {IndividualDecision.SAME} else None
         for crop in decision.crops:
             known = self._crops.get(crop.crop_id)
@@ -346,6 +368,12 @@ class _Fold:
         self._latest[decision.burst_id] = decision
         if decision.camera or decision.station or decision.captured_at:
             self._place[decision.burst_id] = decision
+
+    def _rule_out(self, decision: IndividualDecided) -> None:
+        if decision.burst_id is None:
+            self._problem(decision, "names no burst")
+            return
+        self._different[decision.burst_id].add(decision.individual_id or "")
 
     def _join(self, decision: IndividualDecided) -> None:
         one, other = decision.individual_id or "", decision.other_id or ""
@@ -411,7 +439,9 @@ def _status(latest: IndividualDecided, shown: bool) -> SightingStatus:
 class Registry:
     """Decisions as they arrive, and the registry after them. Safe to use from several threads."""
 
-    def __init__(self) -> None:
+    def __init__(self, reviewers: int = 1) -> None:
+        """`reviewers`: how many have to agree on a burst."""
+        self._reviewers = reviewers
         self._decisions: dict[str, IndividualDecided] = {}
         self._lock = threading.Lock()
         self._version = 0
@@ -437,6 +467,10 @@ class Registry:
             self._decisions.clear()
             self._version += 1
 
+    def decision(self, decision_id: str) -> IndividualDecided | None:
+        """The decision with this id, undone or not."""
+        return self._decisions.get(decision_id)
+
     def decisions(self) -> tuple[IndividualDecided, ...]:
         """All decisions, undone ones and `undo`s included, the earliest first."""
         with self._lock:
@@ -449,7 +483,7 @@ class Registry:
             version, decisions = self._version, tuple(self._decisions.values())
             if self._folded[0] == version:
                 return self._folded[1]
-        state = fold(decisions)
+        state = fold(decisions, self._reviewers)
         with self._lock:
             if self._folded[0] < version:
                 self._folded = (version, state)

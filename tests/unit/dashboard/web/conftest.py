@@ -22,11 +22,10 @@ from uncia.dashboard.web.accounts import passwords
 from uncia.dashboard.web.accounts.roles import Role
 from uncia.dashboard.web.app import create_app
 from uncia.dashboard.web.pictures import NoPicture, PictureService, PictureSize
-from uncia.dashboard.web.publisher import Publisher
+from uncia.dashboard.web.publisher import Decided, Publisher
 from uncia.dashboard.web.server import open_services
 from uncia.dashboard.web.services import Services
 from uncia.errors import DependencyDown
-from uncia.events import AlertHandled, ExplanationRequested, ObservationReviewed
 from uncia.kafka.stream_status import Lag, StreamStatus
 from uncia.settings import Settings
 
@@ -59,15 +58,18 @@ class FakePictures(PictureService):
     def crop(self, bucket: str, key: str, sha256: str | None) -> bytes:
         return self.jpeg
 
+    def imported(self, bucket: str, key: str) -> bytes:
+        return self.jpeg
+
 
 class FakePublisher(Publisher):
     """Keeps what is published."""
 
     def __init__(self) -> None:
-        self.events: list[ObservationReviewed | ExplanationRequested | AlertHandled] = []
+        self.events: list[Decided] = []
         self.down = False
 
-    def publish(self, *events: ObservationReviewed | ExplanationRequested | AlertHandled) -> None:
+    def publish(self, *events: Decided) -> None:
         if self.down:
             raise DependencyDown("Kafka is down")
         self.events += events

@@ -14,9 +14,10 @@ from uncia.dashboard.catalogue.filters import BurstFilter
 from uncia.dashboard.catalogue.rows import BurstRow
 from uncia.dashboard.web.accounts.roles import Role
 from uncia.dashboard.web.alert_handling import mute_event
+from uncia.dashboard.web.publisher import Decided
 from uncia.dashboard.web.services import Services
 from uncia.errors import DependencyDown
-from uncia.events import AlertAction, AlertHandled, AlertRaised, AlertState, ExplanationRequested, ObservationReviewed
+from uncia.events import AlertAction, AlertHandled, AlertRaised, AlertState
 
 
 class Folding(FakePublisher):
@@ -26,7 +27,7 @@ class Folding(FakePublisher):
         super().__init__()
         self._engine = engine
 
-    def publish(self, *events: ObservationReviewed | ExplanationRequested | AlertHandled) -> None:
+    def publish(self, *events: Decided) -> None:
         super().publish(*events)
         fold_events(self._engine, *events)
 

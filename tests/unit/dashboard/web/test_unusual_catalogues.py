@@ -33,6 +33,8 @@ from uncia.settings import Settings
 PAGES = (
     "/",
     "/alerts",
+    "/individuals",
+    "/individuals/review",
     "/browse",
     "/review",
     "/numbers",

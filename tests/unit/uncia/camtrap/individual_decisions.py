@@ -87,7 +87,7 @@ _CROPS = st.lists(
 
 
 def _about_burst(kind: IndividualDecision) -> st.SearchStrategy[IndividualDecided]:
-    needs = kind in (IndividualDecision.NEW, IndividualDecision.SAME)
+    needs = kind in (IndividualDecision.NEW, IndividualDecision.SAME, IndividualDecision.DIFFERENT)
 
     def made(minute: int, individual: str, burst: str, crops: list[IndividualCrop]) -> IndividualDecided:
         own = tuple(each.model_copy(update={"crop_id": f"{each.crop_id}-{burst}"}) for each in crops)
@@ -99,6 +99,7 @@ def _about_burst(kind: IndividualDecision) -> st.SearchStrategy[IndividualDecide
 DECISIONS: st.SearchStrategy[IndividualDecided] = st.one_of(
     _about_burst(IndividualDecision.NEW),
     _about_burst(IndividualDecision.SAME),
+    _about_burst(IndividualDecision.DIFFERENT),
     _about_burst(IndividualDecision.UNSURE),
     _about_burst(IndividualDecision.REJECT),
     st.builds(merge, _MINUTES, _INDIVIDUALS, _INDIVIDUALS),

@@ -13,6 +13,7 @@ from tests.unit.uncia.camtrap.individual_decisions import (
     logs,
     merge,
     new,
+    place,
     rename,
     same,
     split,
@@ -225,3 +226,24 @@ def test_a_code_of_two_individuals_is_refused_with_both_ids() -> None:
     state = fold([new(0, A, "bst-0", code="F07"), new(1, B, "bst-1", code="F07")])
     with pytest.raises(IndividualUnknown, match="ind-a, ind-b"):
         state.find("f07")
+
+
+# A candidate that people ruled out
+
+
+def different(minute: int, individual: str, burst: str) -> IndividualDecided:
+    return decide(minute, IndividualDecision.DIFFERENT, individual_id=individual, **place(burst))
+
+
+def test_a_burst_does_not_show_whom_a_person_ruled_out() -> None:
+    state = fold([FIRST, different(5, A, "bst-2")])
+    assert state.different == {"bst-2": {A}}
+    assert "bst-2" not in state.bursts
+
+
+def test_whom_a_burst_does_not_show_it_does_not_show_after_a_merger() -> None:
+    assert fold([FIRST, SECOND, different(5, A, "bst-2"), merge(6, A, B)]).different == {"bst-2": {B}}
+
+
+def test_who_is_named_after_being_ruled_out_is_shown() -> None:
+    assert not fold([FIRST, different(5, A, "bst-2"), same(6, A, "bst-2")]).different
