@@ -60,7 +60,7 @@ def _status(database: sqlite3.Connection, path: Path, problems: int) -> SpoolSta
     rows = database.execute(
         # SQLite takes the other columns from the row with the maximum: the latest one.
         "SELECT last_error, count(*), source, camera, state, attempts, max(next_try) FROM files"
-        " WHERE last_error IS NOT NULL AND state NOT IN ('confirmed', 'duplicate', 'superseded')"
+        " WHERE last_error IS NOT NULL AND state NOT IN ('confirmed', 'duplicate', 'superseded', 'held', 'expired')"
         " GROUP BY last_error ORDER BY max(next_try) DESC LIMIT ?",
         (problems,),
     ).fetchall()

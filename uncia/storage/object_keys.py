@@ -17,9 +17,17 @@ INDIVIDUALS_PREFIX = "individuals/"
 STATUS_PREFIX = "status/"
 """Status reports of cameras, below `status/<station>/`. No station is called so (`RESERVED_STATIONS`)."""
 
-RESERVED_STATIONS = frozenset({"status"})
+FETCH_PREFIX = "fetch/"
+"""Lists of requested photographs, `fetch/<station>/requests`, which gateways behind thin links read
+(`uncia.fetch_requests`). No station is called so."""
+
+RESERVED_STATIONS = frozenset({"status", "fetch"})
 """Names that no station can have: a key that may store a station's status reports could otherwise store photographs of
-the station `status`, and its gateway could store the reports of all others."""
+the station `status`, and its gateway could store the reports of all others. The gateway of a station `fetch` could
+store requests for all others."""
+
+THUMBNAIL_MARK = "thumbnail-"
+"""What the last folder in the key of a thumbnail begins with, if the whole photograph can be requested."""
 
 _DERIVED = re.compile(
     rf"(?:{CROPS_PREFIX}|{EXPLANATIONS_PREFIX}|{INDIVIDUALS_PREFIX})(?:.+/)?[a-z]{{3}}-[0-9a-f]{{24}}[^/]*", re.DOTALL
@@ -28,11 +36,16 @@ _DERIVED = re.compile(
 
 def is_derived_key(key: str) -> bool:
     """Whether Uncia itself wrote the object: its file is named after an id, below `crops/`, `explanations/` or
-    `individuals/`; or it is below `status/`.
+    `individuals/`; or it is below `status/` or `fetch/`.
 
     Such an object is no upload, although it is in the bucket of the uploads; a station called `crops` keeps its own.
     """
-    return key.startswith(STATUS_PREFIX) or _DERIVED.fullmatch(key) is not None
+    return key.startswith((STATUS_PREFIX, FETCH_PREFIX)) or _DERIVED.fullmatch(key) is not None
+
+
+def is_thumbnail_key(key: str) -> bool:
+    """Whether a gateway behind a thin link stored a thumbnail here, and holds the whole photograph."""
+    return key.rpartition("/")[0].rpartition("/")[2].startswith(THUMBNAIL_MARK)
 
 
 def key_problem(key: str) -> str | None:
