@@ -1,4 +1,4 @@
-"""Lists of requested photographs, which a gateway behind a thin link reads from the object store. Pure.
+"""Requests of whole photographs, and their lists, which gateways behind thin links read from the object store. Pure.
 
 A gateway may read single objects and list none, and every byte counts. So all requests of a station are in one small
 object, `fetch/<station>/requests`, one line each, oldest first: the id of the thumbnail's key, and `p` where a person
@@ -8,8 +8,10 @@ requested it, `r` where a rule did. An unchanged list costs the headers of a res
 import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass
+from datetime import datetime
 
-from uncia.storage.object_keys import FETCH_PREFIX
+from uncia.events import BurstFrame, BurstResolved, FetchReason, FetchRequested
+from uncia.storage.object_keys import FETCH_PREFIX, is_thumbnail_key
 
 MAX_REQUESTS = 200
 """Lines of a list. A longer one costs more on the link than a station can send; the oldest line makes way."""
@@ -32,6 +34,11 @@ class FetchLine:
 def request_list_key(station: str) -> str:
     """The key of a station's list."""
     return f"{FETCH_PREFIX}{station}/requests"
+
+
+def station_of(thumbnail_key: str) -> str:
+    """The station as it is in the key, which its gateway wrote."""
+    return thumbnail_key.partition("/")[0]
 
 
 def fetch_id(thumbnail_key: str) -> str:
@@ -67,3 +74,29 @@ def with_request(lines: Iterable[FetchLine], new: FetchLine) -> tuple[FetchLine,
     if len(found) >= MAX_REQUESTS:
         found.remove(next((line for line in found if not line.by_person), found[0]))
     return (*found, new)
+
+
+def thumbnails_of(burst: BurstResolved) -> list[BurstFrame]:
+    """The frames of which only the thumbnail is stored, the best first: what the verdict is based on, then by score.
+
+    The bursts worker leaves a thumbnail out as soon as its photograph was predicted.
+    """
+    frames = [frame for frame in burst.frames if is_thumbnail_key(frame.key) and frame.rejection is None]
+    return sorted(
+        frames,
+        key=lambda frame: (not frame.deciding, -(frame.score or frame.animal_probability or 0.0), frame.image_id),
+    )
+
+
+def build_request(burst: BurstResolved, frame: BurstFrame, reason: FetchReason, now: datetime) -> FetchRequested:
+    """The request for the photograph of one thumbnail."""
+    return FetchRequested(
+        fetch_id=fetch_id(frame.key),
+        station=burst.station,
+        camera=burst.camera,
+        image_id=frame.image_id,
+        key=frame.key,
+        burst_id=burst.burst_id,
+        reason=reason,
+        requested_at=now,
+    )

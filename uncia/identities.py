@@ -17,7 +17,7 @@ from urllib.parse import quote, unquote
 from uncia.access import READ_ALL, BrokerRight, StoreAction, StoreRight, TritonRight
 from uncia.camtrap.names import canonical_name
 from uncia.errors import SettingsError
-from uncia.storage.object_keys import RESERVED_STATIONS, STATUS_PREFIX
+from uncia.storage.object_keys import FETCH_PREFIX, RESERVED_STATIONS, STATUS_PREFIX
 from uncia.topics import DEPLOYMENT_CHANGED, TOPICS, UPLOAD_TOPICS, Topic
 from uncia.topology import PARTS, Kind, Part
 
@@ -220,7 +220,7 @@ _SHADOW = "shadow-"
 
 def gateway_identity(station: str) -> Identity:
     """The identity of a station's gateway: stores and reads back objects of its own station, and status reports of its
-    cameras, and nothing else.
+    cameras, reads which of its photographs were requested, and nothing else.
 
     Raises `SettingsError` for a name that no gateway accepts, or that has characters with a meaning in rules of stores.
     """
@@ -230,7 +230,10 @@ def gateway_identity(station: str) -> Identity:
         f"{_GATEWAY}{quote(station, safe='')}",
         Role.GATEWAY,
         f"The gateway of the station {station}.",
-        store=tuple(StoreRight(action, prefix) for prefix in own for action in (StoreAction.WRITE, StoreAction.READ)),
+        store=(
+            *(StoreRight(action, prefix) for prefix in own for action in (StoreAction.WRITE, StoreAction.READ)),
+            StoreRight(StoreAction.READ, f"{FETCH_PREFIX}{station}/"),
+        ),
     )
 
 
@@ -253,7 +256,7 @@ def _checked_station(station: str) -> str:
     if not station or "/" in station or station.startswith(".") or not station.isprintable():
         raise SettingsError(f"{station!r} is not the name of a station")
     if station in RESERVED_STATIONS:
-        raise SettingsError(f"the station cannot be called {station}: that prefix of the bucket holds status reports")
+        raise SettingsError(f"the station cannot be called {station}: that prefix of the bucket is Uncia's own")
     if special := sorted(set(station) & set("*?$\\{}[]")):
         raise SettingsError(
             f"the station {station!r} has the characters {' '.join(special)}, which stand for other stations in the "

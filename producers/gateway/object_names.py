@@ -31,7 +31,7 @@ def checked_name(name: str, what: str) -> str:
     if any(unicodedata.category(letter) in {"Cc", "Cs", "Co", "Cn"} for letter in name):
         raise SettingsError(f"the {what} {name!r} contains a character that cannot be printed")
     if what == "station" and name in RESERVED_STATIONS:
-        raise SettingsError(f"the station cannot be called {name}: that prefix of the bucket holds status reports")
+        raise SettingsError(f"the station cannot be called {name}: that prefix of the bucket is Uncia's own")
     if len(name) > _MAX_NAME_LENGTH:
         raise SettingsError(
             f"the {what} {name[:20]!r}… has {len(name)} characters; at most {_MAX_NAME_LENGTH} are allowed"

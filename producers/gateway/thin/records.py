@@ -45,7 +45,8 @@ class ThinRecords:
         """A file that was read, and of which it is not decided yet what is sent first."""
         rows = self._spool.rows(
             "SELECT files.id AS id FROM files LEFT JOIN thumbnails ON file = files.id"
-            " WHERE files.state IN ('spooled', 'waiting') AND files.sha256 IS NOT NULL AND (file IS NULL OR (urgency = 0 AND thumbnails.sha256 IS NULL))"
+            " WHERE files.state IN ('spooled', 'waiting') AND files.sha256 IS NOT NULL"
+            " AND (file IS NULL OR (urgency = 0 AND thumbnails.sha256 IS NULL))"
             " ORDER BY files.id LIMIT 1"
         )
         return self._spool.entry(rows[0]["id"]) if rows else None
