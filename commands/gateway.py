@@ -282,6 +282,9 @@ def _show(status: SpoolStatus) -> None:
     echo(f"{status.spool} -> {status.destination or 'no store yet'}")
     counts = ", ".join(f"{number:,} {state}" for state, number in status.counts.items() if number) or "no files yet"
     echo(f"  {counts}; {status.remaining:,} remain")
+    if status.link_day is not None:
+        purposes = ", ".join(f"{count:,} for {name}s" for name, count in sorted(status.link_bytes.items()))
+        echo(f"  thin link: {sum(status.link_bytes.values()):,} bytes on {status.link_day} ({purposes})")
     if status.left:
         echo(f"  not uploaded: {count_sentence(status.left)}")
     if status.unreadable:
