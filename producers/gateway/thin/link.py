@@ -63,7 +63,7 @@ class ThinLink:
         self._records = ThinRecords(run.spool)
         self._last_poll: float | None = None
         self._plan_again_at = 0.0
-        self._reported_days: set[str] = set()
+        self._reported_day = ""
         self._reported_files: set[int] = set()
         self._was_refused = False
 
@@ -210,15 +210,16 @@ class ThinLink:
                 )
                 self._run.reporter.emit("too-large", message, path=str(source), cost=transfer.cost, most=most)
         day = day_of(now)
-        if day not in self._reported_days:
-            self._reported_days = {day}
-            thumbnails = sum(one.urgency is Urgency.THUMBNAIL for one in waiting)
+        thumbnails = sum(one.urgency is Urgency.THUMBNAIL for one in waiting)
+        photographs = sum(one.urgency is not Urgency.THUMBNAIL and one.cost <= most for one in waiting)
+        if day != self._reported_day and thumbnails + photographs:
+            self._reported_day = day
             message = (
                 f"of today's {budget.limit:,} bytes too few are left: {thumbnails:,} thumbnails and "
-                f"{len(waiting) - thumbnails:,} photographs wait for the next UTC day"
+                f"{photographs:,} photographs wait for the next UTC day"
             )
             self._run.reporter.emit(
-                "budget", message, thumbnails=thumbnails, photographs=len(waiting) - thumbnails, limit=budget.limit
+                "budget", message, thumbnails=thumbnails, photographs=photographs, limit=budget.limit
             )
 
     # Requests.

@@ -47,7 +47,9 @@ class MeteredStore:
             max_pool_connections=1,
         )
         # The pools of botocore, with connections that pass through a relay: no setting of botocore replaces them.
-        self._session._manager.pool_classes_by_scheme = _metered_pools(self._relay)
+        pools = _metered_pools(self._relay)
+        self._session._manager.pool_classes_by_scheme = pools
+        self._session._pool_classes_by_scheme = pools  # of connections to a proxy, which are opened later
         store.client.meta.events.register("before-send.s3", self._send)
 
     def _send(self, request: Any, **_: Any) -> Any:

@@ -1,4 +1,4 @@
-"""What a gateway behind a thin link stores, seen by the bursts worker: the late photograph takes its thumbnail's place."""
+"""What a thin gateway stores, seen by the bursts worker: the late photograph takes the place of its thumbnail."""
 
 import io
 from dataclasses import replace
