@@ -162,7 +162,7 @@ def test_an_edited_photograph_replaces_its_thumbnail_and_keeps_its_request(place
 def test_the_day_that_is_used_up_is_reported_and_the_next_one_continues(place: tuple[Path, Path]) -> None:
     originals = fill(place[0], 8)
     store, reporter, clock = MeteredStore(), RecordingReporter(), Clock()
-    limit = 20_000
+    limit = 9_000
     run_thin(*place, store, reporter, daily_bytes=limit, clock=clock, give_up_after_s=60)
     assert len(store.thumbnails) < len(originals)
     assert reporter.of("budget")[0]["thumbnails"] == len(originals) - len(store.thumbnails)
