@@ -93,14 +93,6 @@ class ThinRecords:
         )
         return [Waiting(row["id"], Urgency(row["urgency"]), row["bytes"]) for row in rows]
 
-    def count_waiting_thumbnails(self) -> int:
-        """The number of photographs of which the store has nothing yet."""
-        query = (
-            "SELECT count(*) FROM files JOIN thumbnails ON file = files.id"
-            " WHERE files.state IN ('spooled', 'waiting', 'uploading') AND urgency = 0"
-        )
-        return int(self._spool.rows(query)[0][0])
-
     def claim(self, file: int) -> tuple[SpoolEntry, SpoolEntry | None]:
         """The file becomes `uploading`; or `duplicate` of another one with its content, that is stored or held."""
         with self._spool.transaction() as database:
