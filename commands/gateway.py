@@ -3,6 +3,7 @@
 import os
 import signal
 import threading
+import time
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Annotated
@@ -17,10 +18,15 @@ from uncia.producers.gateway.event_reporter import EventReporter
 from uncia.producers.gateway.file_kinds import PHOTOGRAPHS, PHOTOGRAPHS_AND_VIDEOS, count_sentence
 from uncia.producers.gateway.incomplete_files import GracePeriod
 from uncia.producers.gateway.object_names import checked_name
-from uncia.producers.gateway.options import GatewayOptions, sealing_key
+from uncia.producers.gateway.options import GatewayOptions, sealing_key, thin_options
 from uncia.producers.gateway.spool import Spool
 from uncia.producers.gateway.spool_database import SpoolError
 from uncia.producers.gateway.spool_status import SpoolStatus, read_status
+from uncia.producers.gateway.thin.budget import DailyBudget
+from uncia.producers.gateway.thin.ledger import Ledger
+from uncia.producers.gateway.thin.link import LinkParts
+from uncia.producers.gateway.thin.metered_link import MeteredStore
+from uncia.producers.gateway.thin.thumbnail import check_pillow
 from uncia.producers.gateway.upload_pool import ThreadUploadPool
 from uncia.producers.gateway.uploader import S3Destination
 from uncia.producers.gateway.watcher import Watcher
@@ -38,6 +44,13 @@ _TEMPORARY_S = 60.0
 """Seconds for which a file with a temporary name has to be unchanged, if the grace period is not shorter."""
 
 _CARD_POLL_S = 5
+
+_STORE_TIMEOUT_S = 60.0
+_THIN_TIMEOUT_S = 300.0
+"""Longest wait for a response, in seconds."""
+
+_THIN_MIN_BYTES_PER_S = 50.0
+"""A thin link may be slower than others (Iridium SBD carries 300 bytes a second): below this an attempt is given up."""
 
 Folder = Annotated[Path, typer.Argument(help="Folder with the photographs.", show_default=False)]
 Station = Annotated[str, typer.Option(help="Station that took the photographs.", show_default=False)]
@@ -199,6 +212,12 @@ def _run(
         _listed(options.folder)
     config = settings()
     options = replace(options, strip_gps=config.strip_gps, position_key=sealing_key(config))
+    thin = thin_options(config)
+    if thin is not None:
+        check_pillow()
+        parallel = 1  # several uploads at once would only be interrupted together
+        # What is held must survive that the folder is emptied.
+        options = replace(options, thin=thin, copy=True)
     path = spool_file or _state_folder() / f"{options.station}.sqlite"
     destination = f"{config.s3_endpoint or 'Amazon S3'}/{config.bucket}"
     stop = threading.Event()
@@ -208,7 +227,18 @@ def _run(
         Spool(path, destination=destination, same_store=same_store) as spool,
         EventReporter(as_json=as_json) as reporter,
     ):
-        store = ObjectStore(config, max_connections=parallel + 1, timeout_s=60, attempts=1)
+        timeout_s = _STORE_TIMEOUT_S if thin is None else _THIN_TIMEOUT_S
+        store = ObjectStore(config, max_connections=parallel + 1, timeout_s=timeout_s, attempts=1)
+        destination_of_uploads = S3Destination(store, config.bucket, stop)
+        link = None
+        if thin is not None:
+            ledger = Ledger(spool, DailyBudget(thin.daily_bytes), time.time)
+            MeteredStore(store, ledger, _THIN_TIMEOUT_S)
+            destination_of_uploads = S3Destination(
+                store, config.bucket, stop, min_bytes_per_s=_THIN_MIN_BYTES_PER_S, saves_bytes=True
+            )
+            tls = store.client.meta.endpoint_url.startswith("https:")
+            link = LinkParts(ledger, destination_of_uploads, tls)
         gateway = Gateway(
             options,
             spool,
@@ -218,10 +248,11 @@ def _run(
                 temporary_s=min(_TEMPORARY_S, options.grace.grace_s),
                 extensions=PHOTOGRAPHS_AND_VIDEOS if videos else PHOTOGRAPHS,
             ),
-            S3Destination(store, config.bucket, stop),
+            destination_of_uploads,
             ThreadUploadPool(parallel),
             reporter,
             stop,
+            link=link,
         )
         summary = gateway.run()
         sentence = summary.sentence(options.location)
@@ -251,6 +282,9 @@ def _show(status: SpoolStatus) -> None:
     echo(f"{status.spool} -> {status.destination or 'no store yet'}")
     counts = ", ".join(f"{number:,} {state}" for state, number in status.counts.items() if number) or "no files yet"
     echo(f"  {counts}; {status.remaining:,} remain")
+    if status.link_day is not None:
+        purposes = ", ".join(f"{count:,} for {name}s" for name, count in sorted(status.link_bytes.items()))
+        echo(f"  thin link: {sum(status.link_bytes.values()):,} bytes on {status.link_day} ({purposes})")
     if status.left:
         echo(f"  not uploaded: {count_sentence(status.left)}")
     if status.unreadable:

@@ -17,7 +17,7 @@ from urllib.parse import quote, unquote
 from uncia.access import READ_ALL, BrokerRight, StoreAction, StoreRight, TritonRight
 from uncia.camtrap.names import canonical_name
 from uncia.errors import SettingsError
-from uncia.storage.object_keys import STATUS_PREFIX, station_problem
+from uncia.storage.object_keys import FETCH_PREFIX, STATUS_PREFIX, station_problem
 from uncia.topics import DEPLOYMENT_CHANGED, INDIVIDUAL_DECIDED, INDIVIDUAL_SIGHTED, TOPICS, UPLOAD_TOPICS, Topic
 from uncia.topology import PARTS, Kind, Part
 
@@ -224,7 +224,7 @@ _SHADOW = "shadow-"
 
 def gateway_identity(station: str) -> Identity:
     """The identity of a station's gateway: stores and reads back objects of its own station, and status reports of its
-    cameras, and nothing else.
+    cameras, reads which of its photographs were requested, and nothing else.
 
     Raises `SettingsError` for a name that no gateway accepts, or that has characters with a meaning in rules of stores.
     """
@@ -234,7 +234,10 @@ def gateway_identity(station: str) -> Identity:
         f"{_GATEWAY}{quote(station, safe='')}",
         Role.GATEWAY,
         f"The gateway of the station {station}.",
-        store=tuple(StoreRight(action, prefix) for prefix in own for action in (StoreAction.WRITE, StoreAction.READ)),
+        store=(
+            *(StoreRight(action, prefix) for prefix in own for action in (StoreAction.WRITE, StoreAction.READ)),
+            StoreRight(StoreAction.READ, f"{FETCH_PREFIX}{station}/"),
+        ),
     )
 
 

@@ -521,6 +521,26 @@ class Settings(BaseSettings):
         description="bursts with a box at the same place from which it is a static object, and outvoted",
     )
 
+    # Thin links
+    thin_links: bool = Field(
+        default=False,
+        description="`uncia up` starts the worker `thin-links`, which passes requests of whole photographs on to "
+        "gateways behind thin links (docs/gateway.md)",
+    )
+    fetch_taxa: Annotated[tuple[str, ...], NoDecode] = Field(
+        default=(),
+        description="taxa, with all below them, of whose bursts the worker `thin-links` requests a whole photograph, "
+        "comma-separated, e.g. `Panthera uncia, Ursidae`",
+    )
+    fetch_uncertain: bool = Field(
+        default=False,
+        description="the worker `thin-links` also requests a whole photograph of a burst with an animal whose taxon is "
+        "uncertain",
+    )
+    fetch_frames: int = Field(
+        default=1, ge=1, le=50, description="whole photographs that a rule requests of one burst, the best ones first"
+    )
+
     # Reconcile
     reconcile_every_s: float = Field(
         default=60, gt=0, description="interval of comparisons with the bucket, in seconds"
@@ -638,6 +658,32 @@ class Settings(BaseSettings):
         "to it and stored with the photograph (extra `sealed`); empty: it is not stored",
     )
 
+    thin_daily_kb: int | None = Field(
+        default=None,
+        ge=20,
+        le=100_000_000,
+        description="gateway behind a thin link: bytes per UTC day that it may use, in both directions, in thousands. "
+        "It then sends a thumbnail of each photograph, and the photograph on request (extra `thin`, docs/gateway.md); "
+        "empty: photographs are uploaded whole, without a limit",
+    )
+    thin_thumbnail_px: int = Field(
+        default=512, ge=64, le=4096, description="gateway behind a thin link: longer side of a thumbnail, in pixels"
+    )
+    thin_poll_s: float = Field(
+        default=900,
+        ge=1,
+        le=_TEN_YEARS_S,
+        description="gateway behind a thin link: interval at which it looks for requests, in seconds; polls use at "
+        "most a tenth of the budget",
+    )
+    thin_keep_days: float | None = Field(
+        default=None,
+        gt=0,
+        le=3660,
+        description="gateway behind a thin link: remove its copy of a photograph that nobody requested in so many "
+        "days; empty: keep it",
+    )
+
     # Mailroom
     mailroom: bool = Field(
         default=False,
@@ -720,7 +766,7 @@ class Settings(BaseSettings):
         default="auto", description="`auto`: console on a terminal, JSON lines otherwise"
     )
 
-    @field_validator("own_buckets", "focus_taxa", "identify_taxa", mode="before")
+    @field_validator("own_buckets", "focus_taxa", "identify_taxa", "fetch_taxa", mode="before")
     @classmethod
     def _comma_separated(cls, value: Any) -> Any:
         return _split(value)

@@ -17,6 +17,7 @@ from uncia.events import (
     DeploymentChanged,
     Event,
     ExplanationRequested,
+    FetchRequested,
     FrameLate,
     ImageExplained,
     ImagePredicted,
@@ -134,6 +135,13 @@ IMAGE_EXPLAINED = Topic(
     description="Which parts of a photograph led to a class score: heat map and boxes.",
     key="camera",
     event=ImageExplained,
+)
+FETCH_REQUESTED = Topic(
+    name=FetchRequested.topic,
+    description="A whole photograph that a gateway behind a thin link holds is to be sent.",
+    key="camera",
+    event=FetchRequested,
+    retention_days=30,
 )
 OBSERVATION_REVIEWED = Topic(
     name=ObservationReviewed.topic,
@@ -313,6 +321,7 @@ TOPICS: tuple[Topic, ...] = (
     CROP_PUBLISHED,
     EXPLANATION_REQUESTED,
     IMAGE_EXPLAINED,
+    FETCH_REQUESTED,
     OBSERVATION_REVIEWED,
     SECOND_LOOK_REQUESTED,
     SECOND_LOOK_COMPLETED,

@@ -15,7 +15,7 @@ from enum import StrEnum
 
 from uncia.access import READ_ALL, BrokerRight, StoreAction, StoreRight, TritonRight
 from uncia.errors import UnciaError
-from uncia.storage.object_keys import CROPS_PREFIX, EXPLANATIONS_PREFIX, INDIVIDUALS_PREFIX
+from uncia.storage.object_keys import CROPS_PREFIX, EXPLANATIONS_PREFIX, FETCH_PREFIX, INDIVIDUALS_PREFIX
 from uncia.topics import (
     ALERT_HANDLED,
     ALERT_RAISED,
@@ -30,6 +30,7 @@ from uncia.topics import (
     DEAD_LETTER_SETTLED,
     DEPLOYMENT_CHANGED,
     EXPLANATION_REQUESTED,
+    FETCH_REQUESTED,
     FRAME_LATE,
     IDENTIFY_STATE,
     IMAGE_BACKFILLED,
@@ -310,6 +311,20 @@ PARTS: tuple[Part, ...] = (
         triton=_INFERENCE,
     ),
     Part(
+        "thin-links",
+        Kind.WORKER,
+        "Requests whole photographs from gateways behind thin links, by rules and for people.",
+        reads=(FETCH_REQUESTED, BURST_RESOLVED),
+        writes=(FETCH_REQUESTED, DEAD_LETTER),
+        module="uncia.processors.thin_links.worker",
+        needs=("kafka", "seaweedfs"),
+        embedded=True,
+        wanted_by="thin_links",
+        scales=_BY_PARTITIONS,
+        extra="processors",
+        store=(StoreRight(StoreAction.READ, FETCH_PREFIX), StoreRight(StoreAction.WRITE, FETCH_PREFIX)),
+    ),
+    Part(
         "reconcile",
         Kind.SERVICE,
         "Compares the bucket with the topics; announces objects whose notification was lost.",
@@ -432,6 +447,7 @@ PARTS: tuple[Part, ...] = (
             *UPLOAD_TOPICS,
             IMAGE_PREDICTED,
             EXPLANATION_REQUESTED,
+            FETCH_REQUESTED,
             SECOND_LOOK_REQUESTED,
             SECOND_LOOK_COMPLETED,
             STATIC_OBJECTS_CLEARED,
@@ -456,6 +472,13 @@ PARTS: tuple[Part, ...] = (
         extra="processors",
         store=READ_ALL,
         triton=_INFERENCE,
+    ),
+    Part(
+        "fetch",
+        Kind.COMMAND,
+        "Requests whole photographs from gateways behind thin links.",
+        follows=(IMAGE_PREDICTED, BURST_RESOLVED),
+        writes=(FETCH_REQUESTED,),
     ),
     Part(
         "alerts list",

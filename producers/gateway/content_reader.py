@@ -12,7 +12,8 @@ from uncia.producers.gateway.incomplete_files import OPEN_FOR_WRITING, FileStamp
 from uncia.producers.gateway.object_names import object_key, own_digest
 from uncia.producers.gateway.replacement import capture_identity, continues, is_edit, is_unchanged
 from uncia.producers.gateway.run_context import RunContext
-from uncia.producers.gateway.spool_entry import UNFINISHED, FileState, SpoolEntry, StablePrefix
+from uncia.producers.gateway.spool_entry import NOT_STORED, FileState, SpoolEntry, StablePrefix
+from uncia.producers.gateway.thin.records import ThinRecords
 from uncia.producers.gateway.watcher import Watcher
 
 _PARTIAL_CHECK_INTERVAL_S = 3600.0
@@ -164,7 +165,11 @@ class ContentReader:
                 content, earlier
             ):
                 continue
-            if earlier.state in UNFINISHED:
+            if earlier.state in (*NOT_STORED, FileState.EXPIRED):
+                self._pass_on_thumbnail(earlier, entry)
+            if earlier.state is FileState.EXPIRED:
+                continue
+            if earlier.state in NOT_STORED:
                 self._spool.mark_gone(earlier, "a later content of the file replaces it")
                 self._completion.remove_copy(earlier)
             else:
@@ -186,6 +191,11 @@ class ContentReader:
             capture_identity=capture_identity(content.exif),
         )
 
+    def _pass_on_thumbnail(self, earlier: SpoolEntry, entry: SpoolEntry) -> None:
+        """Behind a thin link: the thumbnail of the new content takes the place of the earlier one's."""
+        if self._run.options.thin is not None:
+            ThinRecords(self._spool).pass_on(earlier, entry)
+
     def _free_key(self, entry: SpoolEntry, content: FileContent, partial: str | None) -> str:
         """The key of the content; one of this file alone where a later content took over the key of the same content
         of another file."""
@@ -196,7 +206,7 @@ class ContentReader:
         name = entry.source.name
         capture = contents.gateway_capture_time(content.exif, name, entry.mtime_ns)
         digest = own_digest(content.sha256, entry.source) if is_own else content.sha256
-        file_name = name if self._run.options.link_sizes else None
+        file_name = name if self._run.options.link_sizes or self._run.options.thin is not None else None
         return object_key(entry.station, entry.camera, capture, digest, entry.source.suffix, file_name=file_name)
 
     def _replaces_by_edit(self, content: FileContent, earlier: SpoolEntry) -> bool:

@@ -23,7 +23,8 @@ from uncia.producers.gateway.run_summary import RunSummary
 from uncia.producers.gateway.spool import Spool
 from uncia.producers.gateway.spool_database import SpoolFull
 from uncia.producers.gateway.spool_entry import SpoolEntry
-from uncia.producers.gateway.upload_pool import UploadOutcome, UploadPool
+from uncia.producers.gateway.thin.link import LinkParts, ThinLink
+from uncia.producers.gateway.upload_pool import Outcome, PollOutcome, UploadOutcome, UploadPool
 from uncia.producers.gateway.uploader import Upload
 from uncia.producers.gateway.watcher import Watcher
 from uncia.settings import StripGps
@@ -53,6 +54,7 @@ class Gateway:
         *,
         clock: Callable[[], float] = time.time,
         rng: random.Random | None = None,
+        link: LinkParts | None = None,
     ) -> None:
         self._run = RunContext(options, spool, reporter, stop, clock, rng or random.Random())
         self._options = options
@@ -64,7 +66,11 @@ class Gateway:
         incomplete = IncompleteFiles(options.grace)
         self._failures = FileFailures(self._run, watcher, self._scan, incomplete, self._completion)
         self._reader = ContentReader(self._run, watcher, incomplete, self._completion, self._failures)
-        self._outcomes: deque[UploadOutcome] = deque()
+        self._thin: ThinLink | None = None
+        if options.thin is not None:
+            assert link is not None
+            self._thin = ThinLink(self._run, self._completion, options.thin, link)
+        self._outcomes: deque[Outcome] = deque()
         self._uploads_paused_until = 0.0
         self._store_failures = 0
 
@@ -95,6 +101,7 @@ class Gateway:
                 self._completion.save_reported()
         self._scan.report_skipped()
         summary = self._run.summary
+        summary.held = self._spool.count_held()
         summary.remaining = self._spool.count_unfinished() + self._scan.unsettled
         return summary
 
@@ -103,6 +110,10 @@ class Gateway:
         busy = self._record_outcomes(0)
         self._scan.scan_if_due()
         busy |= self._reader.read_next() or self._reader.check_partial()
+        if self._thin is not None:
+            busy |= self._thin.prepare_next()
+            busy |= self._thin.answer_requests()
+            busy |= self._thin.expire(self._run.clock())
         busy |= self._start_uploads()
         self._completion.save_reported()
         summary = self._run.summary
@@ -122,10 +133,13 @@ class Gateway:
         now = self._run.clock()
         if now < self._uploads_paused_until:
             return False
+        if self._thin is not None and not self._pool.busy and (poll := self._thin.due_poll(now)) is not None:
+            self._pool.start(poll)
+            return True
         started = False
         # While the store is unavailable, one attempt at a time probes it.
         while self._pool.busy < (1 if self._store_failures else self._pool.size):
-            claim = self._spool.claim_upload(now)
+            claim = self._thin.claim(now) if self._thin is not None else self._spool.claim_upload(now)
             if claim is None:
                 break
             started = True
@@ -144,11 +158,17 @@ class Gateway:
         """Runs in the pool."""
         upload = self._upload(entry, entry)
         try:
+            if self._thin is not None:
+                upload = self._thin.upload(entry, upload)
+                self._thin.begin(upload)
             # An interrupted attempt may have arrived all the same.
             receipt = self._destination.find_stored(upload) if entry.attempts > 1 else None
             return UploadOutcome(entry, receipt or self._destination.send(upload), None)
         except Exception as error:  # any error: this attempt failed, and the gateway continues
             return UploadOutcome(entry, None, error)
+        finally:
+            if self._thin is not None:
+                self._thin.end()
 
     def _upload(self, entry: SpoolEntry, stored: SpoolEntry) -> Upload:
         """The upload of `entry` under the key of `stored`: itself, or the file that it repeats."""
@@ -179,12 +199,18 @@ class Gateway:
             self._outcomes.popleft()  # only now: a full disk must not lose the outcome
         return any_finished
 
-    def _record(self, outcome: UploadOutcome) -> None:
+    def _record(self, outcome: Outcome) -> None:
+        if isinstance(outcome, PollOutcome):
+            assert self._thin is not None
+            self._thin.record_poll(outcome)
+            return
         entry, error = outcome.entry, outcome.error
         if outcome.is_removal_check:
             self._completion.remove_source(outcome)
         elif outcome.receipt is not None:
             self._store_failures = 0
+            if self._thin is not None and self._thin.record_thumbnail(entry):
+                return
             self._spool.mark_confirmed(entry, etag=outcome.receipt.etag, at=outcome.receipt.at)
             self._completion.complete(self._spool.entry(entry.id), outcome.receipt)
         elif isinstance(error, Stopped):
@@ -192,6 +218,8 @@ class Gateway:
         elif isinstance(error, DependencyDown | AccessRefused):
             self._store_failed(entry, error)
         elif isinstance(error, SourceMissing | SourceChanged):
+            if self._thin is not None and self._thin.make_again(entry):
+                return
             self._failures.drop(entry, str(error), vanished=isinstance(error, SourceMissing))
         elif error is not None:
             self._failures.retry_later(entry, error)

@@ -10,6 +10,17 @@ from uncia.settings import Settings, StripGps
 
 
 @dataclass(frozen=True)
+class ThinOptions:
+    """Of a gateway behind a thin link."""
+
+    daily_bytes: int
+    thumbnail_px: int
+    poll_s: float
+    keep_days: float | None = None
+    """How long a photograph that nobody requests is kept; None: for ever."""
+
+
+@dataclass(frozen=True)
 class GatewayOptions:
     """What the user requested on the command line."""
 
@@ -36,8 +47,19 @@ class GatewayOptions:
     """Whether positions are removed from photographs before anything is computed from their bytes."""
     position_key: PositionPublicKey | None = None
     """Seals the positions that are removed; None: they are not stored."""
+    thin: ThinOptions | None = None
+    """A thumbnail first, within a budget of bytes per day; None: photographs are uploaded whole."""
     location: str = "in the folder"
     """Where skipped files are left, for the summary sentence."""
+
+
+def thin_options(settings: Settings) -> ThinOptions | None:
+    """Of these settings; None where they limit nothing."""
+    if settings.thin_daily_kb is None:
+        return None
+    return ThinOptions(
+        settings.thin_daily_kb * 1000, settings.thin_thumbnail_px, settings.thin_poll_s, settings.thin_keep_days
+    )
 
 
 def sealing_key(settings: Settings) -> PositionPublicKey | None:

@@ -11,7 +11,7 @@ from uncia.imaging.exif import Exif, TimeTag
 from uncia.imaging.maker_notes import read_maker_note
 from uncia.producers.gateway.completeness import Shape
 from uncia.producers.gateway.content import FileContent, prefix_sha256
-from uncia.producers.gateway.spool_entry import UNFINISHED, FileState, SpoolEntry
+from uncia.producers.gateway.spool_entry import NOT_STORED, FileState, SpoolEntry
 from uncia.settings import StripGps
 
 
@@ -63,4 +63,4 @@ def _is_stored_elsewhere(content: FileContent, earlier: SpoolEntry) -> bool:
     """Whether the earlier content has no object of its own, or one with these very bytes."""
     if earlier.state is FileState.DUPLICATE:
         return True
-    return earlier.state not in UNFINISHED and earlier.sha256 == content.sha256 and earlier.partial is None
+    return earlier.state not in NOT_STORED and earlier.sha256 == content.sha256 and earlier.partial is None

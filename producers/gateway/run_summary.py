@@ -20,6 +20,10 @@ class RunSummary:
     """Uploaded files that are incomplete."""
     gps_kept: int = 0
     """Uploaded files from which a position could not be removed, although it was to be."""
+    thumbnails: int = 0
+    """Thumbnails that were stored; thin links only."""
+    held: int = 0
+    """Files of which the store has only the thumbnail."""
     remaining: int = 0
     bytes: int = 0
     left: dict[str, int] = field(default_factory=dict)
@@ -28,17 +32,19 @@ class RunSummary:
     @property
     def complete(self) -> bool:
         """True where every photograph of the folder is in the store."""
-        return not (self.remaining or self.vanished or self.ignored or self.unreadable)
+        return not (self.remaining or self.held or self.vanished or self.ignored or self.unreadable)
 
     def sentence(self, location: str = "in the folder") -> str:
         """The summary for people; `location` is where skipped files are left."""
-        names = ("partial", "removed", "vanished", "ignored", "unreadable")
+        names = ("thumbnails", "partial", "removed", "vanished", "ignored", "unreadable")
         nonzero = [f"{getattr(self, name):,} {name}" for name in names if getattr(self, name)]
         done = ", ".join(
             [f"{self.uploaded:,} uploaded", f"{self.duplicates:,} duplicate{'s' * (self.duplicates != 1)}", *nonzero]
         )
         if self.gps_kept:
             done += f"; {self.gps_kept:,} with their position, if they have one"
+        if self.held:
+            done += f"; {self.held:,} held here, of which the store has the thumbnail"
         if self.left:
             done += f"; left {location}: {file_kinds.count_sentence(self.left)}"
         return done + (f"; {self.remaining:,} remain for the next run" if self.remaining else "")

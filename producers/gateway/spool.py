@@ -6,10 +6,15 @@
                  └─ waiting ◀─┘                            failed for now: retried after `next_try`
     found, spooled, waiting ──▶ gone                       it vanished or changed before it could be read
 
+Behind a thin link (`uncia.producers.gateway.thin`) `uploading` is first of the thumbnail, and then
+
+    uploading ──▶ held ──▶ spooled                         the store has the thumbnail; then the whole file is requested
+                    └────▶ expired                         nobody requested it in time
+
 Invariants (the tests in `tests/unit/producers/gateway` check them with crashes between any two steps):
 
 1. A row becomes `confirmed` only after the store has confirmed these bytes under this key, and `duplicate` only while a
-   confirmed row of the same station and camera has the same SHA-256.
+   confirmed or held row of the same station and camera has the same SHA-256.
 2. A file that was found stays in the spool until one of these two is true. `gone` is not an end: the file does not
    exist now, and its row becomes `found` again as soon as the same file is found again.
 3. A changed file is another row: rows differ by station, camera, path, size, modification time and, where a file
@@ -43,7 +48,7 @@ from uncia.producers.gateway.spool_database import (
     lock_spool,
     open_database,
 )
-from uncia.producers.gateway.spool_entry import UNFINISHED, FileState, SpoolEntry, StablePrefix
+from uncia.producers.gateway.spool_entry import NOT_STORED, FileState, SpoolEntry, StablePrefix
 from uncia.producers.gateway.spool_queries import SpoolQueries
 from uncia.producers.gateway.watcher import FoundFile
 
@@ -206,7 +211,7 @@ class Spool(SpoolQueries):
         """The file does not exist, or is not as it was when it was found."""
         self._move(
             entry,
-            UNFINISHED,
+            NOT_STORED,
             "state = 'gone', last_error = ?, sha256 = NULL, md5 = NULL, key = NULL, copy = NULL, attempts = 0,"
             " next_try = 0, multipart = NULL, partial = NULL, certain = NULL, certain_sha256 = NULL, replaces = NULL,"
             " image_digest = NULL, capture_identity = NULL",
@@ -228,6 +233,10 @@ class Spool(SpoolQueries):
             database.execute("INSERT OR REPLACE INTO facts VALUES ('left', ?)", (counts,))
 
     # Transactions.
+
+    def transaction(self) -> contextlib.AbstractContextManager[sqlite3.Connection]:
+        """A transaction that is on disk when it ends. Raises `SpoolFull`; nothing is changed then."""
+        return self._transaction()
 
     @contextlib.contextmanager
     def _transaction(self) -> Iterator[sqlite3.Connection]:

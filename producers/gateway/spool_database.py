@@ -16,7 +16,7 @@ from uncia.storage.process_lock import process_lock
 from uncia.storage.sqlite_file import DatabaseNotUsable, NotUsable, SqliteKind
 
 APPLICATION_ID = 0x554E4341  # "UNCA"
-_SCHEMA_VERSION = 3
+_SCHEMA_VERSION = 4
 
 _SCHEMA = """
 CREATE TABLE files (
@@ -54,6 +54,28 @@ CREATE INDEX files_by_path ON files (source, id);
 CREATE INDEX files_partial ON files (id) WHERE partial IS NOT NULL;
 CREATE INDEX files_by_key ON files (key);
 """
+_THIN = """
+CREATE TABLE thumbnails (             -- behind a thin link: what is or was sent before the whole photograph
+    file INTEGER PRIMARY KEY REFERENCES files (id),
+    key TEXT NOT NULL,
+    fetch_id TEXT NOT NULL,           -- how a list of requests names it
+    size INTEGER, sha256 TEXT, md5 TEXT, -- NULL: no thumbnail was made of this content yet
+    urgency INTEGER NOT NULL,         -- of what is to be sent next, `thin.plan.Urgency`
+    held_since REAL                   -- Unix time at which the store had the thumbnail
+);
+CREATE INDEX thumbnails_by_fetch_id ON thumbnails (fetch_id);
+-- SQLite gives the id of a deleted row to the next one.
+CREATE TRIGGER thumbnails_of_files AFTER DELETE ON files BEGIN DELETE FROM thumbnails WHERE file = OLD.id; END;
+CREATE TABLE fetch_requests (         -- what the list of requests named
+    id TEXT PRIMARY KEY,
+    by_person INTEGER NOT NULL,
+    answer TEXT                       -- NULL: not answered yet
+);
+CREATE TABLE link_bytes (             -- spent or leased, by UTC day
+    day TEXT NOT NULL, purpose TEXT NOT NULL, bytes INTEGER NOT NULL,
+    PRIMARY KEY (day, purpose)
+);
+"""
 _FACTS = "CREATE TABLE facts (name TEXT PRIMARY KEY, value TEXT NOT NULL);"
 
 # SQLite cannot change a UNIQUE constraint: a new table is created and filled from the old one.
@@ -67,13 +89,15 @@ DROP INDEX files_by_state; DROP INDEX files_unreported; DROP INDEX files_by_cont
 {_SCHEMA}
 INSERT INTO files ({_COLUMNS_1}) SELECT {_COLUMNS_1} FROM files_1;
 DROP TABLE files_1;
+{_THIN}
 """
-_FROM_2 = """
+_FROM_2 = f"""
 ALTER TABLE files ADD COLUMN image_digest TEXT;
 ALTER TABLE files ADD COLUMN capture_identity TEXT;
 CREATE INDEX files_by_key ON files (key);
+{_THIN}
 """
-_KIND = SqliteKind(APPLICATION_ID, _SCHEMA_VERSION, {0: _SCHEMA + _FACTS, 1: _FROM_1, 2: _FROM_2})
+_KIND = SqliteKind(APPLICATION_ID, _SCHEMA_VERSION, {0: _SCHEMA + _FACTS + _THIN, 1: _FROM_1, 2: _FROM_2, 3: _THIN})
 
 
 class SpoolError(UnciaError):

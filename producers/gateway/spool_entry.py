@@ -18,9 +18,16 @@ class FileState(StrEnum):
     DUPLICATE = "duplicate"
     GONE = "gone"
     SUPERSEDED = "superseded"
+    HELD = "held"
+    """Behind a thin link: the store has the thumbnail, and the file waits for a request."""
+    EXPIRED = "expired"
+    """Behind a thin link: held until the end of its time; the store has the thumbnail, and the copy was removed."""
 
 
 UNFINISHED = (FileState.FOUND, FileState.SPOOLED, FileState.UPLOADING, FileState.WAITING)
+
+NOT_STORED = (*UNFINISHED, FileState.HELD)
+"""States in which the store has not these bytes, and the spool answers for them."""
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ import sqlite3
 import threading
 from typing import Any
 
-from uncia.producers.gateway.spool_entry import UNFINISHED, FileState, SpoolEntry
+from uncia.producers.gateway.spool_entry import NOT_STORED, UNFINISHED, FileState, SpoolEntry
 
 _MAX_EARLIER_ROWS = 20
 """So many rows of one path are read: some cameras give every photograph the same name."""
@@ -43,14 +43,14 @@ class SpoolQueries:
         )
 
     def earlier_contents(self, entry: SpoolEntry) -> list[SpoolEntry]:
-        """Earlier rows of the same path that were read: all unfinished ones, then the newest finished one."""
+        """Earlier rows of the same path that were read: all that are not stored, then the newest other one."""
         rows = self._entries(
             "SELECT * FROM files INDEXED BY files_by_path WHERE source = ? AND id < ? AND station = ? AND camera = ?"
             " AND sha256 IS NOT NULL AND state != 'gone' ORDER BY id DESC LIMIT ?",
             (os.fsencode(entry.source), entry.id, entry.station, entry.camera, _MAX_EARLIER_ROWS),
         )
-        finished = [row for row in rows if row.state not in UNFINISHED]
-        return [row for row in rows if row.state in UNFINISHED] + finished[:1]
+        finished = [row for row in rows if row.state not in NOT_STORED]
+        return [row for row in rows if row.state in NOT_STORED] + finished[:1]
 
     def is_repeated(self, entry: SpoolEntry) -> bool:
         """True where another file is a duplicate of this one: the store has its bytes under the key of `entry` only."""
@@ -60,7 +60,7 @@ class SpoolQueries:
 
     def is_key_taken(self, key: str, sha256: str) -> bool:
         """True where another content is or will be stored under this key, which once was that of `sha256`."""
-        states = ", ".join(f"'{state}'" for state in (*UNFINISHED, FileState.CONFIRMED))
+        states = ", ".join(f"'{state}'" for state in (*NOT_STORED, FileState.CONFIRMED))
         query = f"SELECT 1 FROM files WHERE key = ? AND sha256 != ? AND state IN ({states}) LIMIT 1"
         return bool(self._rows(query, (key, sha256)))
 
@@ -77,6 +77,10 @@ class SpoolQueries:
         placeholders = ", ".join("?" for _ in UNFINISHED)
         return int(self._rows(f"SELECT count(*) FROM files WHERE state IN ({placeholders})", UNFINISHED)[0][0])
 
+    def count_held(self) -> int:
+        """The number of files of which the store has the thumbnail, and which wait for a request."""
+        return int(self._rows("SELECT count(*) FROM files WHERE state = 'held'", ())[0][0])
+
     def stored_entry(self, entry: SpoolEntry) -> SpoolEntry:
         """The confirmed row of a stored file: its own, or that of the file that it repeats."""
         return entry if entry.duplicate_of is None else self.entry(entry.duplicate_of)
@@ -85,7 +89,7 @@ class SpoolQueries:
         """True where the copy of this name, which begins with the id of its row and a hyphen, is still needed."""
         entry_id = name.partition("-")[0]
         rows = self._rows("SELECT state FROM files WHERE id = ?", (entry_id,)) if entry_id.isdecimal() else []
-        return bool(rows) and FileState(rows[0]["state"]) in UNFINISHED
+        return bool(rows) and FileState(rows[0]["state"]) in NOT_STORED
 
     def _confirmed_twin(self, entry: SpoolEntry) -> SpoolEntry | None:
         """The confirmed row of this camera with the same complete content; its content need not be stored again."""
@@ -96,6 +100,10 @@ class SpoolQueries:
             " AND partial IS NULL",
             (entry.sha256, entry.station, entry.camera),
         )
+
+    def rows(self, query: str, values: tuple[Any, ...] = ()) -> list[sqlite3.Row]:
+        """The rows that a SELECT returns."""
+        return self._rows(query, values)
 
     def _first(self, query: str, values: tuple[Any, ...]) -> SpoolEntry | None:
         entries = self._entries(query, values)

@@ -36,6 +36,10 @@ class SpoolStatus:
     """Files that the last scan skipped, by kind."""
     unreadable: int = 0
     """Folders and photographs that the last scan could not read."""
+    link_day: str | None = None
+    """Behind a thin link: the last UTC day on which bytes were spent."""
+    link_bytes: dict[str, int] = field(default_factory=dict)
+    """The bytes of that day, by purpose."""
 
 
 def read_status(path: Path, *, problems: int = 10) -> SpoolStatus:
@@ -57,10 +61,11 @@ def _status(database: sqlite3.Connection, path: Path, problems: int) -> SpoolSta
     counts.update(database.execute("SELECT state, count(*) FROM files GROUP BY state").fetchall())
     facts = dict(database.execute("SELECT name, value FROM facts").fetchall())
     skipped = json.loads(facts.get("left", "{}"))
+    link = _link_bytes(database)
     rows = database.execute(
         # SQLite takes the other columns from the row with the maximum: the latest one.
         "SELECT last_error, count(*), source, camera, state, attempts, max(next_try) FROM files"
-        " WHERE last_error IS NOT NULL AND state NOT IN ('confirmed', 'duplicate', 'superseded')"
+        " WHERE last_error IS NOT NULL AND state NOT IN ('confirmed', 'duplicate', 'superseded', 'held', 'expired')"
         " GROUP BY last_error ORDER BY max(next_try) DESC LIMIT ?",
         (problems,),
     ).fetchall()
@@ -75,4 +80,13 @@ def _status(database: sqlite3.Connection, path: Path, problems: int) -> SpoolSta
         ),
         left=skipped.get("kinds", {}),
         unreadable=skipped.get("unreadable", 0),
+        link_day=max(day for day, _, _ in link) if link else None,
+        link_bytes={purpose: count for _, purpose, count in link},
     )
+
+
+def _link_bytes(database: sqlite3.Connection) -> list[tuple[str, str, int]]:
+    """Day, purpose and bytes of the last day; none in the spool of an earlier version."""
+    if not database.execute("SELECT 1 FROM sqlite_master WHERE name = 'link_bytes'").fetchone():
+        return []
+    return database.execute("SELECT * FROM link_bytes WHERE day = (SELECT max(day) FROM link_bytes)").fetchall()

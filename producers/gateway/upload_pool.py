@@ -21,6 +21,17 @@ class UploadOutcome:
     """True for the check before a file is removed from the card, which is not an upload."""
 
 
+@dataclass(frozen=True)
+class PollOutcome:
+    """The end of one attempt to look up requests: a new list with its ETag, nothing new, or an error."""
+
+    content: tuple[bytes, str] | None
+    error: Exception | None
+
+
+Outcome = UploadOutcome | PollOutcome
+
+
 class UploadPool(Protocol):
     """Runs attempts and returns their outcomes. Called by one thread only."""
 
@@ -32,10 +43,10 @@ class UploadPool(Protocol):
     def size(self) -> int:
         """The maximum number of concurrent attempts; the caller enforces it."""
 
-    def start(self, attempt: Callable[[], UploadOutcome]) -> None:
+    def start(self, attempt: Callable[[], Outcome]) -> None:
         """Start an attempt, which must not raise."""
 
-    def finished(self, wait_s: float) -> list[UploadOutcome]:
+    def finished(self, wait_s: float) -> list[Outcome]:
         """The outcomes since the last call; waits up to `wait_s` seconds for the first one."""
 
 
@@ -48,16 +59,16 @@ class ThreadUploadPool:
     def __init__(self, size: int) -> None:
         self.size = size
         self.busy = 0
-        self._outcomes: queue.Queue[UploadOutcome] = queue.Queue()
+        self._outcomes: queue.Queue[Outcome] = queue.Queue()
 
-    def start(self, attempt: Callable[[], UploadOutcome]) -> None:
+    def start(self, attempt: Callable[[], Outcome]) -> None:
         """See `UploadPool`."""
         self.busy += 1
         threading.Thread(target=lambda: self._outcomes.put(attempt()), daemon=True).start()
 
-    def finished(self, wait_s: float) -> list[UploadOutcome]:
+    def finished(self, wait_s: float) -> list[Outcome]:
         """See `UploadPool`."""
-        outcomes: list[UploadOutcome] = []
+        outcomes: list[Outcome] = []
         try:
             outcomes.append(self._outcomes.get(timeout=wait_s) if wait_s > 0 else self._outcomes.get_nowait())
             while True:

@@ -6,6 +6,7 @@ in its response, and by a HEAD request.
 """
 
 import base64
+import contextlib
 import hashlib
 import io
 import threading
@@ -41,6 +42,7 @@ _MIN_ATTEMPT_S = 30.0
 
 _CHECKSUM_UNKNOWN = {"NotImplemented", "InvalidRequest", "InvalidArgument"}
 _CLIENT_ERRORS = (BotoCoreError, ClientError, HTTPClientError, ResponseParserError, OSError)
+_UNCHANGED = {"304", "NotModified"}
 _NO_BUCKET = {"NoSuchBucket"}
 _NO_UPLOAD = {"NoSuchUpload", "404"}
 
@@ -100,8 +102,19 @@ class _Sent:
 class S3Destination:
     """One bucket of any S3 store. Safe for use by several threads."""
 
-    def __init__(self, store: ObjectStore, bucket: str, stop: threading.Event) -> None:
+    def __init__(
+        self,
+        store: ObjectStore,
+        bucket: str,
+        stop: threading.Event,
+        *,
+        min_bytes_per_s: float = _MIN_BYTES_PER_S,
+        saves_bytes: bool = False,
+    ) -> None:
+        """`saves_bytes`: the MD5 in the response to an upload is confirmation enough, without a HEAD request."""
         self._store = store
+        self._min_bytes_per_s = min_bytes_per_s
+        self._saves_bytes = saves_bytes
         self._client = store.client
         self.bucket = bucket
         self._stop = stop
@@ -133,6 +146,21 @@ class S3Destination:
         except (ObjectMissing, StoreMismatch, AccessRefused):
             return None
 
+    def read_if_changed(self, key: str, etag: str, *, max_bytes: int) -> tuple[bytes, str] | None:
+        """Bytes and ETag of an object, of a longer one the first `max_bytes`; None where its ETag is still this one.
+
+        Raises `ObjectMissing`, `AccessRefused` or `DependencyDown`.
+        """
+        condition = {"IfNoneMatch": f'"{etag}"'} if etag else {}
+        try:
+            answer = self._client.get_object(Bucket=self.bucket, Key=key, Range=f"bytes=0-{max_bytes - 1}", **condition)
+            with contextlib.closing(answer["Body"]) as body:
+                return body.read(max_bytes), self._etag(answer)
+        except _CLIENT_ERRORS as error:
+            if isinstance(error, ClientError) and error.response["Error"]["Code"] in _UNCHANGED:
+                return None
+            raise self._store.translate(error, f"{self.bucket}/{key}") from error
+
     def _send_single(self, upload: Upload) -> _Sent:
         data = _read(upload, 0, upload.size + 1)
         if len(data) != upload.size or hashlib.md5(data, usedforsecurity=False).hexdigest() != upload.md5:
@@ -142,7 +170,7 @@ class S3Destination:
             lambda extra: self._client.put_object(
                 Bucket=self.bucket,
                 Key=upload.key,
-                Body=_Body(data, self._stop),
+                Body=_Body(data, self._stop, self._min_bytes_per_s),
                 ContentMD5=_base64(upload.md5),
                 ContentType=content_type(upload.name),
                 Metadata=metadata,
@@ -174,7 +202,7 @@ class S3Destination:
                     Key=upload.key,
                     UploadId=upload_id,
                     PartNumber=part_number,
-                    Body=_Body(data, self._stop),
+                    Body=_Body(data, self._stop, self._min_bytes_per_s),
                     ContentMD5=_base64(digest.hexdigest()),
                 )
                 etag = self._etag(response)
@@ -208,6 +236,8 @@ class S3Destination:
 
     def _confirm(self, upload: Upload, sent: _Sent | None, began: str) -> Receipt:
         """Request what the store has. `sent`: the response to the upload; None where nothing was sent."""
+        if self._saves_bytes and sent is not None and sent.etag == sent.expected:
+            return Receipt(self.bucket, upload.key, sent.etag, upload.size, upload.sha256, began, _now())
         try:
             extra = {"ChecksumMode": "ENABLED"} if self._checksum else {}
             head = self._client.head_object(Bucket=self.bucket, Key=upload.key, **extra)
@@ -279,9 +309,9 @@ class _Body(io.BytesIO):
     within that timeout, which a satellite link does not achieve.
     """
 
-    def __init__(self, data: bytes, stop: threading.Event) -> None:
+    def __init__(self, data: bytes, stop: threading.Event, min_bytes_per_s: float) -> None:
         super().__init__(data)
-        self._deadline = time.monotonic() + _MIN_ATTEMPT_S + len(data) / _MIN_BYTES_PER_S
+        self._deadline = time.monotonic() + _MIN_ATTEMPT_S + len(data) / min_bytes_per_s
         self._stop = stop
 
     def read(self, size: int | None = -1, /) -> bytes:

@@ -44,6 +44,7 @@ from uncia.events.explanations import (
     ExplanationRequested,
     ImageExplained,
 )
+from uncia.events.fetches import FetchReason, FetchRequested
 from uncia.events.images import (
     IMAGE_FORGOTTEN,
     OBJECT_CHANGED,
@@ -128,6 +129,8 @@ __all__ = [
     "ExplanationMethod",
     "ExplanationReason",
     "ExplanationRequested",
+    "FetchReason",
+    "FetchRequested",
     "FocusScore",
     "FormerSensitivity",
     "FrameBox",

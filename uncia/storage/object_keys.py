@@ -17,15 +17,23 @@ INDIVIDUALS_PREFIX = "individuals/"
 STATUS_PREFIX = "status/"
 """Status reports of cameras, below `status/<station>/`. No station is called so (`RESERVED_STATIONS`)."""
 
+FETCH_PREFIX = "fetch/"
+"""Lists of requested photographs, `fetch/<station>/requests`, which gateways behind thin links read
+(`uncia.fetch_requests`). No station is called so."""
+
 RESERVED_STATIONS = {
     "crops": "crops",
     "explanations": "heat maps",
     "individuals": "descriptions of crops",
     "status": "status reports",
+    "fetch": "lists of requested photographs",
 }
 """Names that no station can have, and what the system stores below each. The key of a gateway stores what is below the
 name of its station: of a station `crops` it could replace the published crops of all others, and a key that may store a
 station's status reports could store photographs of a station `status`."""
+
+THUMBNAIL_MARK = "thumbnail-"
+"""What the last folder in the key of a thumbnail begins with, if the whole photograph can be requested."""
 
 _DERIVED = re.compile(
     rf"(?:{CROPS_PREFIX}|{EXPLANATIONS_PREFIX}|{INDIVIDUALS_PREFIX})(?:.+/)?[a-z]{{3}}-[0-9a-f]{{24}}[^/]*", re.DOTALL
@@ -34,11 +42,16 @@ _DERIVED = re.compile(
 
 def is_derived_key(key: str) -> bool:
     """Whether Uncia itself wrote the object: its file is named after an id, below `crops/`, `explanations/` or
-    `individuals/`; or it is below `status/`.
+    `individuals/`; or it is below `status/` or `fetch/`.
 
     Such an object is no upload, although it is in the bucket of the uploads; a station called `crops` keeps its own.
     """
-    return key.startswith(STATUS_PREFIX) or _DERIVED.fullmatch(key) is not None
+    return key.startswith((STATUS_PREFIX, FETCH_PREFIX)) or _DERIVED.fullmatch(key) is not None
+
+
+def is_thumbnail_key(key: str) -> bool:
+    """Whether a gateway behind a thin link stored a thumbnail here, and holds the whole photograph."""
+    return key.rpartition("/")[0].rpartition("/")[2].startswith(THUMBNAIL_MARK)
 
 
 def station_problem(station: str) -> str | None:

@@ -141,6 +141,8 @@ class ObjectStore:
         if settings.s3_cafile is not None and not settings.s3_cafile.is_file():
             raise SettingsError(f"UNCIA_S3_CAFILE={authorities}: there is no such file")
         self.endpoint = settings.s3_endpoint or "Amazon S3"
+        self.verify: str | bool = authorities or Session().get_config_variable("ca_bundle") or True
+        """The file of authorities that certificates are checked with; True: the default ones."""
         try:
             self.client = boto3.client(
                 "s3",
@@ -165,7 +167,7 @@ class ObjectStore:
             # boto3's default credentials can be incomplete, or name a profile that does not exist.
             raise SettingsError(f"the object store cannot be used: {error}") from error
         self._http = URLLib3Session(
-            verify=authorities or Session().get_config_variable("ca_bundle") or True,
+            verify=self.verify,
             proxies=get_environ_proxies(self.client.meta.endpoint_url),
             timeout=(_CONNECT_S, timeout_s),
             max_pool_connections=max_connections,

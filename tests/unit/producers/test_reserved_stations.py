@@ -39,6 +39,7 @@ RESERVED = {
     "explanations": "holds heat maps",
     "individuals": "holds descriptions of crops",
     "status": "holds status reports",
+    "fetch": "holds lists of requested photographs",
     " crops ": "holds crops",
 }
 

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from uncia.access import StoreAction, StoreRight, TritonRight
 from uncia.errors import SettingsError
 from uncia.events import PublicBurstResolved
+from uncia.fetch_requests import request_list_key
 from uncia.identities import (
     MAILROOM,
     OPERATOR,
@@ -206,6 +207,13 @@ def test_status_reports_are_stored_with_the_key_of_their_own_station(one: str, o
         assert own.permits_object(StoreAction.WRITE, key)
         assert stranger.permits_object(StoreAction.WRITE, key) == (stranger == own)
         assert not own.permits_object(StoreAction.DELETE, key)
+
+
+def test_a_gateway_reads_the_requests_of_its_own_station_and_writes_none() -> None:
+    gateway = gateway_identity("ridge")
+    assert gateway.permits_object(StoreAction.READ, request_list_key("ridge"))
+    assert not gateway.permits_object(StoreAction.READ, request_list_key("ridge-2"))
+    assert not gateway.permits_object(StoreAction.WRITE, request_list_key("ridge"))
 
 
 def test_a_station_whose_name_begins_with_that_of_another_is_another_station() -> None:

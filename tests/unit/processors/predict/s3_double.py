@@ -96,6 +96,10 @@ class Connection(BaseHTTPRequestHandler):
             self.server.faults[key](self, self.server.objects.get(key, b""))
         elif key not in self.server.objects:
             self.refuse(404, "NoSuchKey")
+        elif self.headers.get("If-None-Match") is not None and self.headers["If-None-Match"] == self.server.etags.get(
+            key
+        ):
+            self.answer(304, b"")
         else:
             stored = self.server.metadata.get(key, {})
             etag = {"ETag": self.server.etags[key]} if key in self.server.etags else {}
@@ -106,7 +110,11 @@ class Connection(BaseHTTPRequestHandler):
     do_HEAD = do_GET
 
     def do_PUT(self) -> None:
-        body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        size = int(self.headers.get("Content-Length") or 0)
+        body = self.rfile.read(size)
+        if len(body) < size:
+            self.close_connection = True  # the connection broke; what arrived is no object
+            return
         key = unquote(urlsplit(self.path).path).lstrip("/").partition("/")[2]
         if self.server.down is not None:
             self.server.down(self, body)

@@ -131,7 +131,8 @@ def test_a_spool_of_schema_version_2_is_upgraded(tmp_path: Path) -> None:
     with contextlib.closing(sqlite3.connect(tmp_path / "s", isolation_level=None)) as database:
         database.executescript(
             "DROP INDEX files_by_key; ALTER TABLE files DROP COLUMN image_digest;"
-            " ALTER TABLE files DROP COLUMN capture_identity; PRAGMA user_version = 2;"
+            " ALTER TABLE files DROP COLUMN capture_identity; DROP TRIGGER thumbnails_of_files; DROP TABLE thumbnails;"
+            " DROP TABLE fetch_requests; DROP TABLE link_bytes; PRAGMA user_version = 2;"
         )
     path.write_bytes(jpeg(2))
     assert run(tmp_path / "card", tmp_path / "s", store).uploaded == 1

@@ -1,0 +1,1 @@
+"""Requests whole photographs from gateways behind thin links."""
