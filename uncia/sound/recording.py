@@ -18,7 +18,7 @@ __all__ = ["MAX_DURATION_S", "Recording", "RejectedRecording", "Samples"]
 Samples = NDArray[np.float32]
 
 MAX_DURATION_S = 48 * 3600.0
-"""A recording is analysed up to here. A FLAC of silence takes a few bytes a second, and its header may promise years."""
+"""A recording is analysed up to here. A FLAC of silence has a few bytes a second, and its header may promise years."""
 
 _FORMATS = frozenset({"WAV", "WAVEX", "RF64", "W64", "FLAC"})
 _RATES = (1_000, 500_000)
@@ -54,8 +54,8 @@ class Recording:
         if not _RATES[0] <= sound.samplerate <= _RATES[1] or not 1 <= sound.channels <= _MAX_CHANNELS:
             raise RejectedRecording(
                 "recording-parameters",
-                f"{sound.samplerate:,} Hz and {sound.channels} channels; accepted are {_RATES[0]:,} to {_RATES[1]:,} Hz "
-                f"and up to {_MAX_CHANNELS} channels",
+                f"{sound.samplerate:,} Hz and {sound.channels} channels; accepted are {_RATES[0]:,} to "
+                f"{_RATES[1]:,} Hz and up to {_MAX_CHANNELS} channels",
             )
         self.sample_rate: int = sound.samplerate
         self.channels: int = sound.channels

@@ -1,8 +1,8 @@
 """Mel spectrograms: as the frame of a model, and as a picture for people. NumPy alone.
 
 The power in each mel band (triangular filters, equally wide on the mel scale of O'Shaughnessy, 1987) is taken in
-decibels and reduced by the band's median over the window: what is constant, such as wind, a stream or the recorder's own
-noise, becomes black, and so the gain of a recorder hardly matters.
+decibels and reduced by the band's median over the window: what is constant, such as wind, a stream or the recorder's
+own noise, becomes black, and so the gain of a recorder hardly matters.
 """
 
 import io
@@ -68,7 +68,7 @@ def spectrogram_png(levels: NDArray[np.uint8]) -> bytes:
 
 @lru_cache(maxsize=4)
 def _filters(spec: SoundSpec) -> NDArray[np.float64]:
-    """Triangular mel filters, (mels, fft // 2 + 1); each has its peak at 1. A band narrower than a bin gets that bin."""
+    """Triangular mel filters, (mels, fft // 2 + 1); each has its peak at 1. A band narrower than a bin gets it."""
     edges = _hertz(np.linspace(_mel(spec.low_hz), _mel(spec.high_hz), spec.mels + 2))
     bins = np.fft.rfftfreq(spec.fft, 1 / spec.sample_rate)
     lower, peak, upper = (edges[index : index + spec.mels, None] for index in range(3))

@@ -89,7 +89,17 @@ def test_a_wav_whose_recorder_left_the_size_open_is_not_called_truncated() -> No
         (recorded(tone(1, RATE), RATE, "OGG"), "recording-format"),
         (recorded(tone(1, 500), 500), "recording-parameters"),
     ],
-    ids=["nothing", "no samples", "flac without samples", "cut header", "photograph", "no chunk", "aiff", "ogg", "rate"],
+    ids=[
+        "nothing",
+        "no samples",
+        "flac without samples",
+        "cut header",
+        "photograph",
+        "no chunk",
+        "aiff",
+        "ogg",
+        "rate",
+    ],
 )
 def test_what_cannot_be_analysed_is_rejected_with_its_reason(data: bytes, reason: str) -> None:
     with pytest.raises(RejectedRecording) as raised:
@@ -147,5 +157,3 @@ def test_reading_stops_at_the_longest_duration(monkeypatch: pytest.MonkeyPatch) 
     samples, recording = read_all(recorded(tone(1, RATE), RATE, "FLAC"))
     assert len(samples) == RATE // 2
     assert len(recording.warnings()) == 1
-
-

@@ -51,7 +51,8 @@ def test_a_constant_tone_is_not_drawn_and_a_call_is() -> None:
 @given(st.floats(0.1, 1.9))
 def test_the_gain_of_the_recorder_does_not_matter(gain: float) -> None:
     quiet, loud = (
-        spectrogram_levels(samples.astype(np.float32), SPEC) for samples in (_with_call(2_000), gain * _with_call(2_000))
+        spectrogram_levels(samples.astype(np.float32), SPEC)
+        for samples in (_with_call(2_000), gain * _with_call(2_000))
     )
     assert np.abs(quiet.astype(int) - loud.astype(int)).max() <= 2
 
