@@ -19,6 +19,7 @@ from tests.agents.workers import (
     CropsSuite,
     ExplainSuite,
     IntakeSuite,
+    ListenSuite,
     PredictSuite,
     SecondLookSuite,
 )
@@ -41,3 +42,4 @@ def topics(settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
 
 TestIntake, TestPredict, TestBursts, TestCrops = IntakeSuite, PredictSuite, BurstsSuite, CropsSuite
 TestClocks, TestExplain, TestSecondLook = ClocksSuite, ExplainSuite, SecondLookSuite
+TestListen = ListenSuite
