@@ -34,7 +34,7 @@ __all__ = ["SoundResult", "SoundSettings", "train_sound"]
 
 _HELD_OUT = 4
 """Every fourth recording of a class is held out."""
-_BATCH = 8
+_BATCH = 32
 _WIDTHS = (1, 16, 32, 64)
 """Channels of the maps; each layer halves their sides."""
 _OPSET = 17
