@@ -12,7 +12,6 @@ from rich.table import Table
 from uncia.audit import AuditLog, audit_file_of_process
 from uncia.commands.data_boxes import boxes
 from uncia.commands.reviewed_source import training_source, write_reviewed_photographs
-from uncia.commands.train_sound import draw_calls
 from uncia.settings import settings
 from uncia.terminal import echo, echo_json, plain_console
 from uncia.training.datasets import DataError
@@ -28,7 +27,6 @@ if TYPE_CHECKING:
 
 app = typer.Typer(help="Render, collect or check a dataset, or propose boxes.", no_args_is_help=True)
 app.command()(boxes)
-app.command("draw-calls")(draw_calls)
 
 CACHE = Path(".local/features")
 
