@@ -32,6 +32,7 @@ from uncia.producers.gateway.uploader import S3Destination
 from uncia.producers.gateway.watcher import Watcher
 from uncia.settings import settings
 from uncia.storage.object_store import ObjectStore
+from uncia.storage.recording_names import RECORDING_EXTENSIONS
 from uncia.terminal import echo, echo_json
 
 app = typer.Typer(
@@ -96,6 +97,10 @@ Grace = Annotated[
 Videos = Annotated[
     bool, typer.Option("--videos", help="Upload videos as well. They are stored and announced, but not analysed yet.")
 ]
+Recordings = Annotated[
+    bool,
+    typer.Option("--recordings", help="Upload sound recordings (WAV, FLAC) as well; the worker listen analyses them."),
+]
 SameStore = Annotated[
     bool,
     typer.Option("--same-store", help="Keep the spool's state for a store with a new address and the same contents."),
@@ -119,6 +124,7 @@ def watch(
     parallel: Parallel = 4,
     lane: LaneOption = None,
     videos: Videos = False,
+    recordings: Recordings = False,
     spool: SpoolFile = None,
     same_store: SameStore = False,
     as_json: AsJson = False,
@@ -137,7 +143,7 @@ def watch(
         lane=lane,
         grace=GracePeriod.once(grace) if once else GracePeriod.watching(grace),
     )
-    _run(options, settle, parallel, videos, spool, same_store, as_json)
+    _run(options, settle, parallel, _extensions(videos, recordings), spool, same_store, as_json)
 
 
 @app.command()
@@ -155,6 +161,7 @@ def card(
     parallel: Parallel = 4,
     lane: LaneOption = Lane.BACKFILL,
     videos: Videos = False,
+    recordings: Recordings = False,
     spool: SpoolFile = None,
     same_store: SameStore = False,
     as_json: AsJson = False,
@@ -176,7 +183,7 @@ def card(
         grace=GracePeriod.once(grace),
         location="on the card",
     )
-    _run(options, 0, parallel, videos, spool, same_store, as_json)
+    _run(options, 0, parallel, _extensions(videos, recordings), spool, same_store, as_json)
 
 
 @app.command()
@@ -196,11 +203,16 @@ def status(
         _show(spool_status)
 
 
+def _extensions(videos: bool, recordings: bool) -> frozenset[str]:
+    extensions = PHOTOGRAPHS_AND_VIDEOS if videos else PHOTOGRAPHS
+    return extensions | RECORDING_EXTENSIONS if recordings else extensions
+
+
 def _run(
     options: GatewayOptions,
     settle_s: float,
     parallel: int,
-    videos: bool,
+    extensions: frozenset[str],
     spool_file: Path | None,
     same_store: bool,
     as_json: bool,
@@ -246,7 +258,7 @@ def _run(
                 options.folder,
                 settle_s=settle_s,
                 temporary_s=min(_TEMPORARY_S, options.grace.grace_s),
-                extensions=PHOTOGRAPHS_AND_VIDEOS if videos else PHOTOGRAPHS,
+                extensions=extensions,
             ),
             destination_of_uploads,
             ThreadUploadPool(parallel),

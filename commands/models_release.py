@@ -54,21 +54,27 @@ def install_package(
 
 @app.command("import")
 def import_graph(
-    graph: Annotated[Path, typer.Argument(metavar="MODEL.onnx", help="ONNX file of a classifier or detector.")],
+    graph: Annotated[
+        Path, typer.Argument(metavar="MODEL.onnx", help="ONNX file of a classifier, detector or audio classifier.")
+    ],
     description: Annotated[Path, typer.Option(help="TOML, YAML or JSON file that describes input and output.")],
     name: Annotated[str, typer.Option(help="Name of the model.", show_default="name in the description")] = "",
     out: Annotated[Path | None, typer.Option(help="Write the package to this folder instead of installing it.")] = None,
     repository: Repository = None,
     as_json: Json = False,
 ) -> None:
-    """Wrap an ONNX classifier or detector as a model package and install it. See docs/model-builder.md."""
-    from uncia.triton_models.importing.description import describes_detector
+    """Wrap an ONNX classifier, detector or audio classifier as a model package and install it.
+
+    See docs/model-builder.md, and docs/sound.md for audio classifiers."""
+    from uncia.triton_models.importing.description import kind_described
     from uncia.triton_models.importing.detector_import import make_detector_package
     from uncia.triton_models.importing.importing import make_package
+    from uncia.triton_models.importing.sound_import import make_sound_package
 
     chosen = settings_with(repository)
     with tempfile.TemporaryDirectory(prefix="uncia-import-") as temporary:
-        make = make_detector_package if describes_detector(description) else make_package
+        makers = {"detector": make_detector_package, "sound": make_sound_package}
+        make = makers.get(kind_described(description), make_package)
         package = make(graph, description, out or Path(temporary) / "package")
         if out is not None:
             echo(json.dumps({"package": str(out)}) if as_json else f"Package written: {out}")

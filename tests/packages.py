@@ -13,6 +13,7 @@ from uncia.imaging.frame_spec import FrameSpec
 from uncia.imaging.frames import self_test_pattern
 from uncia.serving.labels import LabelSet
 from uncia.serving.model_card import ModelCard, SelfTest
+from uncia.sound.spec import SoundSpec
 from uncia.triton_models.repository import sha256
 
 SMALL = FrameSpec(width=96, height=64, window=96)
@@ -49,7 +50,13 @@ def write_graph(path: Path, frame: FrameSpec, classes: int, *, seed: int = 0) ->
 
 
 def write_package(
-    folder: Path, *, model: str = "tiny", frame: FrameSpec = SMALL, classes: int = 4, seed: int = 0
+    folder: Path,
+    *,
+    model: str = "tiny",
+    frame: FrameSpec = SMALL,
+    classes: int = 4,
+    seed: int = 0,
+    sound: SoundSpec | None = None,
 ) -> ModelCard:
     """Write a complete package whose labels are named after the seed. Returns its card."""
     folder.mkdir(parents=True)
@@ -66,6 +73,7 @@ def write_package(
         labels=labels,
         self_test=SelfTest(whole=ClassVector.pack(whole[0]), windows=ClassVector.pack(windows[0])),
         onnx_sha256=sha256(graph),
+        sound=sound,
     )
     (folder / "model.json").write_text(card.model_dump_json())
     (folder / "labels.json").write_text(labels.model_dump_json())

@@ -70,6 +70,16 @@ def crop_id(image: str, box: Sequence[float]) -> str:
     return f"crp-{digest(image, *(f'{value:.5f}' for value in box))}"
 
 
+def recording_id(camera: str, sha256: str) -> str:
+    """One sound recording of a recorder: exact copies under different names have the same id."""
+    return f"rec-{digest(camera, sha256)}"
+
+
+def call_id(recording: str, model: str, settings: str, class_index: int, start_s: float) -> str:
+    """One call: the recording, `name@version` of the model, the digest of the settings, the class, and its start."""
+    return f"cal-{digest(recording, model, settings, str(class_index), f'{start_s:.3f}')}"
+
+
 def review_id(burst: str, reviewer: str, reviewed_at: datetime, decision: str) -> str:
     """One decision of a reviewer; `reviewed_at` has a UTC offset."""
     return f"rev-{digest(burst, reviewer, reviewed_at.astimezone(UTC).isoformat(), decision)}"

@@ -328,6 +328,30 @@ class Settings(BaseSettings):
         description="seconds from the latest crop of a burst to its matching, so that its other crops take part",
     )
 
+    # Sound recordings
+    listen: bool = Field(
+        default=False,
+        description="start the worker `listen`, which finds calls in sound recordings (docs/sound.md); needs an "
+        "audio classifier",
+    )
+    sound_model: str = Field(
+        default="audio_classifier", description="name of the audio classifier in Triton's model repository"
+    )
+    listen_threshold: float = Field(
+        default=0.5, gt=0, le=1, description="score from which a class counts as heard, where its label set has no own"
+    )
+    listen_gap_s: float = Field(
+        default=1.0, ge=0, le=600, description="longest silence within a call, in seconds, between two windows"
+    )
+    listen_max_call_windows: int = Field(
+        default=40, ge=1, le=500, description="a call is cut after this many windows; a chorus may last all night"
+    )
+    listen_max_mb: int = Field(
+        default=4_200,
+        ge=1,
+        description="maximum size of a recording, in MB; while it is read, it is a temporary file in `UNCIA_DATA_DIR`",
+    )
+
     # Crops
     crops_per_burst: int = Field(
         default=5, ge=0, le=100, description="crops of a burst, at most: the best box of each frame; 0: no crops"

@@ -26,8 +26,10 @@ from uncia.events import (
     IndividualSighted,
     ObservationReviewed,
     PublicBurstResolved,
+    RecordingAnalysed,
     SecondLookCompleted,
     SecondLookRequested,
+    SoundHeard,
     StaticObjectsChanged,
     StaticObjectsCleared,
     StatusReported,
@@ -229,6 +231,20 @@ INDIVIDUAL_DECIDED = Topic(
     event=IndividualDecided,
     retention_days=None,
 )
+SOUND_HEARD = Topic(
+    name=SoundHeard.topic,
+    description="A call in a sound recording: taxon, score, start and end in seconds. Its recording's "
+    "`camera.recording.analysed.v1` follows.",
+    key="camera",
+    event=SoundHeard,
+)
+RECORDING_ANALYSED = Topic(
+    name=RecordingAnalysed.topic,
+    description="The result of one sound recording, after its calls: how much was heard, or the reason for its "
+    "rejection.",
+    key="camera",
+    event=RecordingAnalysed,
+)
 PUBLIC_BURST_RESOLVED = Topic(
     name=PublicBurstResolved.topic,
     description="An animal was photographed, as coarsely as its sensitivity demands, and without its camera.",
@@ -334,6 +350,8 @@ TOPICS: tuple[Topic, ...] = (
     ALERT_HANDLED,
     INDIVIDUAL_SIGHTED,
     INDIVIDUAL_DECIDED,
+    SOUND_HEARD,
+    RECORDING_ANALYSED,
     PUBLIC_BURST_RESOLVED,
     STATUS_REPORTED,
     DEAD_LETTER,

@@ -15,7 +15,13 @@ from enum import StrEnum
 
 from uncia.access import READ_ALL, BrokerRight, StoreAction, StoreRight, TritonRight
 from uncia.errors import UnciaError
-from uncia.storage.object_keys import CROPS_PREFIX, EXPLANATIONS_PREFIX, FETCH_PREFIX, INDIVIDUALS_PREFIX
+from uncia.storage.object_keys import (
+    CROPS_PREFIX,
+    EXPLANATIONS_PREFIX,
+    FETCH_PREFIX,
+    INDIVIDUALS_PREFIX,
+    SPECTROGRAMS_PREFIX,
+)
 from uncia.topics import (
     ALERT_HANDLED,
     ALERT_RAISED,
@@ -41,9 +47,11 @@ from uncia.topics import (
     INDIVIDUAL_SIGHTED,
     OBSERVATION_REVIEWED,
     PUBLIC_BURST_RESOLVED,
+    RECORDING_ANALYSED,
     REDACT_STATE,
     SECOND_LOOK_COMPLETED,
     SECOND_LOOK_REQUESTED,
+    SOUND_HEARD,
     STATIC_OBJECTS_CHANGED,
     STATIC_OBJECTS_CLEARED,
     STATUS_REPORTED,
@@ -325,6 +333,21 @@ PARTS: tuple[Part, ...] = (
         store=(StoreRight(StoreAction.READ, FETCH_PREFIX), StoreRight(StoreAction.WRITE, FETCH_PREFIX)),
     ),
     Part(
+        "listen",
+        Kind.WORKER,
+        "Finds calls in sound recordings, and stores their spectrograms.",
+        reads=UPLOAD_TOPICS,
+        writes=(SOUND_HEARD, RECORDING_ANALYSED),
+        module="uncia.processors.listen.worker",
+        needs=("kafka", "seaweedfs", "triton"),
+        embedded=True,
+        wanted_by="listen",
+        scales=_BY_PARTITIONS,
+        extra="processors",
+        store=_owns(SPECTROGRAMS_PREFIX),
+        triton=_INFERENCE,
+    ),
+    Part(
         "reconcile",
         Kind.SERVICE,
         "Compares the bucket with the topics; announces objects whose notification was lost.",
@@ -504,6 +527,12 @@ PARTS: tuple[Part, ...] = (
         store=(StoreRight(StoreAction.WRITE, INDIVIDUALS_PREFIX),),
     ),
     Part(
+        "sounds",
+        Kind.COMMAND,
+        "Lists calls in sound recordings, and exports them as an Audubon Core table.",
+        follows=(SOUND_HEARD, RECORDING_ANALYSED),
+    ),
+    Part(
         "report",
         Kind.COMMAND,
         "Renders a contact sheet of the bursts.",
@@ -548,6 +577,8 @@ PARTS: tuple[Part, ...] = (
             CLOCK_JUDGED,
             ALERT_RAISED,
             STATUS_REPORTED,
+            SOUND_HEARD,
+            RECORDING_ANALYSED,
         ),
     ),
     Part("public", Kind.EXTERNAL, "Anybody with a key for the public tier.", reads=(PUBLIC_BURST_RESOLVED,)),

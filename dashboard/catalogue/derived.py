@@ -48,7 +48,7 @@ from uncia.dashboard.catalogue.tables import (
     observations,
 )
 from uncia.dashboard.catalogue.verdicts import Shown, counting_review, marks_of, shown_by_review, subject_of
-from uncia.events import VIDEO_NOT_ANALYSED
+from uncia.events import SOUND_RECORDING, VIDEO_NOT_ANALYSED
 
 __all__ = ["NOTED", "Touched", "complete_bursts", "kinds_of", "recompute"]
 
@@ -317,7 +317,9 @@ def _assign_deployments(connection: Connection, touched: Touched) -> None:
 
 def _recompute_days(connection: Connection, days: set[tuple[str, date]]) -> None:
     # A video is no fault of the camera: it is a capture, and not among the rejected files.
-    failed = and_(captures.c.state == "rejected", captures.c.rejection_reason != VIDEO_NOT_ANALYSED)
+    failed = and_(
+        captures.c.state == "rejected", captures.c.rejection_reason.not_in((SOUND_RECORDING, VIDEO_NOT_ANALYSED))
+    )
     rejected = func.sum(case((failed, 1), else_=0))
     for chunk in _chunks(sorted(days)):
         connection.execute(delete(camera_days).where(tuple_(camera_days.c.camera, camera_days.c.day).in_(chunk)))

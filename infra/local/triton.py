@@ -146,10 +146,13 @@ class Triton(Service):
 
 
 def stream_models(settings: Settings) -> tuple[str, ...]:
-    """The models that the stream uses: the classifier, and the detector where the repository holds it."""
-    detector = settings.detector
-    present = detector and (settings.model_repository / detector / LIVE_FILE).exists()
-    return (settings.model, detector) if present and detector != settings.model else (settings.model,)
+    """The models that the stream uses: the classifier; detector and audio classifier where the repository holds them.
+
+    The audio classifier only where the worker `listen` runs.
+    """
+    further = [settings.detector, *([settings.sound_model] if settings.listen else [])]
+    present = [model for model in further if model and (settings.model_repository / model / LIVE_FILE).exists()]
+    return tuple(dict.fromkeys([settings.model, *present]))
 
 
 def _probe_model(control: "ModelControl", settings: Settings, model: str) -> str:

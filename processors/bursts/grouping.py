@@ -16,9 +16,9 @@ Frames are in capture order (`FrameRecord.sort_key`), and a burst is a run of ne
 
 from bisect import bisect_left
 from collections.abc import Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from enum import Enum
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 from uncia.events import JoinReason
 from uncia.processors.bursts.config import MAX_SEQUENCE_STEP
@@ -33,13 +33,43 @@ class Relation(Enum):
     UNKNOWN = "unknown"
 
 
+class Groupable(Protocol):
+    """What the grouping reads of a frame of a burst, or of a window of a sound recording."""
+
+    @property
+    def effective_time(self) -> datetime:
+        """When it was captured; naive."""
+
+    @property
+    def numbered(self) -> bool:
+        """Whether the camera wrote a sequence or event number."""
+
+    @property
+    def event_number(self) -> int | None:
+        """The number of its trigger."""
+
+    @property
+    def sequence(self) -> int | None:
+        """n of `n of m`."""
+
+    @property
+    def sequence_length(self) -> int | None:
+        """m of `n of m`."""
+
+    def max_gap(self, gap: timedelta) -> timedelta:
+        """The longest time to its neighbour in a burst, where `gap` is the usual one."""
+
+
+FrameT = TypeVar("FrameT", bound=Groupable)
+
+
 class HasFrames(Protocol):
     """What the functions below need of a burst."""
 
     frames: list[FrameRecord]
 
 
-def relation(earlier: FrameRecord, later: FrameRecord) -> Relation:
+def relation(earlier: Groupable, later: Groupable) -> Relation:
     """Whether `later` continues the sequence of `earlier`; neighbours in capture order."""
     a, b = earlier, later
     by_event = a.event_number is not None and b.event_number is not None
@@ -57,15 +87,15 @@ def relation(earlier: FrameRecord, later: FrameRecord) -> Relation:
     return Relation.SAME if b.effective_time - a.effective_time <= MAX_SEQUENCE_STEP else Relation.DIFFERENT
 
 
-def within_gap(earlier: FrameRecord, later: FrameRecord, gap: timedelta) -> bool:
+def within_gap(earlier: Groupable, later: Groupable, gap: timedelta) -> bool:
     """Whether two frames are no further apart than the wider of their gaps."""
     return later.effective_time - earlier.effective_time <= max(earlier.max_gap(gap), later.max_gap(gap))
 
 
-def split_into_bursts(frames: Sequence[FrameRecord], gap: timedelta, max_frames: int) -> list[list[FrameRecord]]:
+def split_into_bursts(frames: Sequence[FrameT], gap: timedelta, max_frames: int) -> list[list[FrameT]]:
     """Split frames in capture order into bursts in capture order."""
     chains, ends = _chains(frames)
-    bursts: list[list[FrameRecord]] = []
+    bursts: list[list[FrameT]] = []
     chain: int | None = None
     for place, frame in enumerate(frames):
         if not bursts or len(bursts[-1]) >= max_frames:
@@ -98,11 +128,11 @@ def join_reasons(frames: Sequence[FrameRecord]) -> list[JoinReason]:
     return reasons
 
 
-def _chains(frames: Sequence[FrameRecord]) -> tuple[list[int | None], list[int]]:
+def _chains(frames: Sequence[Groupable]) -> tuple[list[int | None], list[int]]:
     """For each frame the index of its sequence, or None; for each sequence the index of its last frame."""
     chains: list[int | None] = []
     ends: list[int] = []
-    last: FrameRecord | None = None
+    last: Groupable | None = None
     for place, frame in enumerate(frames):
         if not frame.numbered:
             chains.append(None)
@@ -115,7 +145,7 @@ def _chains(frames: Sequence[FrameRecord]) -> tuple[list[int | None], list[int]]
     return chains, ends
 
 
-def _is_reset(frames: Sequence[FrameRecord], chains: list[int | None], place: int) -> bool:
+def _is_reset(frames: Sequence[Groupable], chains: list[int | None], place: int) -> bool:
     previous = next(before for before in range(place - 1, -1, -1) if chains[before] is not None)
     return relation(frames[previous], frames[place]) is Relation.DIFFERENT
 

@@ -12,7 +12,7 @@ from PIL import Image
 
 from uncia import ids
 from uncia.errors import PermanentError, RejectedImage
-from uncia.events import OBJECT_MOVED, VIDEO_NOT_ANALYSED, Capture, ImageUploaded, LuminanceGrid
+from uncia.events import OBJECT_MOVED, SOUND_RECORDING, VIDEO_NOT_ANALYSED, Capture, ImageUploaded, LuminanceGrid
 from uncia.imaging.exif import Exif, read_exif
 from uncia.imaging.frame_spec import FrameSpec
 from uncia.imaging.frames import DecodedPhotograph, Pixels, decode_photograph, scale_to_frame
@@ -22,6 +22,7 @@ from uncia.processors.faust_runtime.object_errors import StoreProbe, read_one_ob
 from uncia.processors.predict.capture import read_capture
 from uncia.settings import Settings
 from uncia.storage.object_store import ObjectChanged, ObjectMissing, ObjectStore
+from uncia.storage.recording_names import is_recording_name
 from uncia.storage.video_names import is_video_name
 
 _MAX_PICTURE = 4_000_000
@@ -94,10 +95,12 @@ class PhotographLoader:
         announced object that is missing, or still has its older content, is requested again until `missing_grace_s`
         after the announcement, and at least twice: stores may show an object later than they announce it.
 
-        A video, by its name, is not requested: it is rejected as one.
+        A video or a sound recording, by its name, is not requested: it is rejected as one.
         """
         if is_video_name(upload.key) and upload.moved_to is None:
             return LoadedPhotograph(read_capture(Exif(), upload), rejection=_video())
+        if is_recording_name(upload.key) and upload.moved_to is None:
+            return LoadedPhotograph(read_capture(Exif(), upload), rejection=_sound())
         attempts = 0
         while True:
             try:
@@ -174,6 +177,12 @@ def _luminance(image: Image.Image) -> LuminanceGrid:
 def _video() -> PermanentError:
     return RejectedImage(
         VIDEO_NOT_ANALYSED, "not analysed: a video; it stays in the store, and no model reads videos yet"
+    )
+
+
+def _sound() -> PermanentError:
+    return RejectedImage(
+        SOUND_RECORDING, "no photograph: a sound recording; it stays in the store, and the worker `listen` analyses it"
     )
 
 

@@ -17,6 +17,7 @@ from uncia.imaging.exif import Exif, read_exif_file
 from uncia.imaging.gps_removal import MAX_BYTES, remove_gps
 from uncia.imaging.maker_notes import read_maker_note
 from uncia.producers.gateway.completeness import Completeness, CompletenessReader
+from uncia.producers.gateway.recording_completeness import recording_completeness
 from uncia.producers.gateway.spool_database import create_folder_durably
 from uncia.producers.gateway.video_completeness import video_completeness
 from uncia.settings import StripGps
@@ -90,7 +91,7 @@ def read_content(
                 _copy_unchanged(file, target)
             sha256, md5, completeness = _stream(source, target if source is file else None, stop)
             exif = _exif(source)
-            completeness = _video_completeness(source, size) or completeness
+            completeness = _container_completeness(source, size) or completeness
             if _check_unchanged(file, size, mtime_ns) != ctime_ns:
                 raise SourceChanged("it changed while it was read")
             if target:
@@ -201,9 +202,10 @@ def _exif(file: BinaryIO) -> Exif:
         raise SourceUnreadable(f"reading failed: {error.strerror}") from error
 
 
-def _video_completeness(file: BinaryIO, size: int) -> Completeness | None:
+def _container_completeness(file: BinaryIO, size: int) -> Completeness | None:
+    """By the parts of a video, or the header of a recording; None for any other content."""
     try:
-        return video_completeness(file, size)
+        return video_completeness(file, size) or recording_completeness(file, size)
     except OSError as error:
         raise SourceUnreadable(f"reading failed: {error.strerror}") from error
 

@@ -1,16 +1,19 @@
-"""Classifies the files of a folder by name: photographs are uploaded, and videos on request; other files are skipped
-and counted by kind."""
+"""Classifies the files of a folder by name: photographs are uploaded, videos and sound recordings on request; other
+files are skipped and counted by kind."""
 
 import re
 from collections import Counter
 from collections.abc import Mapping
 
+from uncia.storage.recording_names import RECORDING_EXTENSIONS
 from uncia.storage.video_names import VIDEO_EXTENSIONS
 
 PHOTOGRAPHS = frozenset({"jpg", "jpeg"})
 PHOTOGRAPHS_AND_VIDEOS = PHOTOGRAPHS | VIDEO_EXTENSIONS
 VIDEO = "film"
 """The kind of skipped videos."""
+RECORDING = "recording"
+"""The kind of skipped recordings that could be uploaded."""
 
 _SYSTEM_FILES = frozenset(
     {"thumbs.db", "desktop.ini", "ehthumbs.db", "autorun.inf", "indexervolumeguid", "wpsettings.dat"}
@@ -21,7 +24,7 @@ _KINDS = {
     "HEIC": "heic heif hif avif",
     "raw picture": "raw dng cr2 cr3 crw nef nrw arw srf sr2 raf rw2 rwl orf pef srw x3f 3fr iiq erf kdc mrw gpr",
     "picture of another format": "png gif bmp tif tiff webp jp2 jxl jpe jfif jps mpo psd",
-    "sound": "wav mp3 m4a aac ogg flac wma amr",
+    "sound": "mp3 m4a aac ogg wma amr",
     "text or table": "txt csv tsv log xml json html htm md rtf pdf doc docx xls xlsx ini cfg dat gpx kml nmea",
     "unfinished transfer": "part partial filepart tmp temp crdownload download opdownload aria2 !ut bc!",
     "archive": "zip 7z rar tar gz tgz",
@@ -29,9 +32,11 @@ _KINDS = {
 _KIND_OF = {
     **{extension: kind for kind, extensions in _KINDS.items() for extension in extensions.split()},
     **dict.fromkeys(VIDEO_EXTENSIONS, VIDEO),
+    **dict.fromkeys(RECORDING_EXTENSIONS, RECORDING),
 }
 _LABELS = {
     VIDEO: ("video", "videos"),
+    RECORDING: ("sound recording", "sound recordings"),
     "HEIC": ("HEIC", "HEIC"),
     "raw picture": ("raw image", "raw images"),
     "picture of another format": ("image in another format", "images in other formats"),

@@ -4,7 +4,7 @@ import json
 import time
 
 from uncia.errors import SettingsError
-from uncia.producers.gateway.file_kinds import VIDEO, label
+from uncia.producers.gateway.file_kinds import RECORDING, VIDEO, label
 from uncia.producers.gateway.object_names import camera_of
 from uncia.producers.gateway.run_context import RunContext
 from uncia.producers.gateway.spool_database import SpoolFull
@@ -15,6 +15,9 @@ _UNREADABLE_FACTOR = 10
 
 _NAMES_SHOWN = 10
 """So many skipped files of a kind are named to people; JSON has `watcher.MAX_NAMED` of them."""
+
+_OPTIONS = {VIDEO: "--videos", RECORDING: "--recordings"}
+"""The option that uploads what is skipped without it, by kind."""
 
 _SCAN_SHARE = 5
 """The interval is at least this many times the duration of a scan: a card of 100,000 files must not keep a small board
@@ -61,7 +64,7 @@ class FolderScan:
             names = ", ".join(paths[:_NAMES_SHOWN])
             if count > _NAMES_SHOWN:
                 names += f" and {count - _NAMES_SHOWN:,} more"
-            hint = "; upload them with --videos" if kind == VIDEO else ""
+            hint = f"; upload them with {_OPTIONS[kind]}" if kind in _OPTIONS else ""
             message = f"left {options.location}: {count:,} {label(kind, count)}{hint}: {names}"
             self._run.reporter.emit("skipped", message, kind=kind, count=count, paths=paths)
 

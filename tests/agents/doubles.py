@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from tests.agents.workers import key
+from tests.agents.workers import RECORDING, key, recording_key
 from tests.packages import write_package
 from tests.stack.photographs import photograph
 from tests.unit.processors.predict.detectors import install_detector
@@ -14,6 +14,7 @@ from tests.unit.uncia.serving.detector_examples import FakeDetector
 from tests.unit.uncia.serving.fake_triton import CLASSES, FakeTriton, serving
 from uncia.imaging.frame_spec import FrameSpec
 from uncia.settings import Settings
+from uncia.sound.spec import SoundSpec
 from uncia.triton_models.releases.installation import install
 
 PHOTOGRAPHS = 3
@@ -30,7 +31,7 @@ class ClassifierAndDetector(FakeDetector):
 
 @contextmanager
 def doubles(folder: Path) -> Iterator[dict[str, Any]]:
-    """A store with the first photographs, and a Triton with both models; yields the settings of both."""
+    """A store with the first photographs and recordings, and a Triton with all models; yields the settings of both."""
     with servers(folder) as (addresses, _, _):
         yield addresses
 
@@ -41,10 +42,14 @@ def servers(folder: Path) -> Iterator[tuple[dict[str, Any], S3Double, FakeTriton
     card = write_package(folder / "package", frame=FrameSpec(), classes=CLASSES)
     install(folder / "package", folder / "repository")
     install_detector(folder / "repository", max_boxes=3)
+    sound = SoundSpec()
+    write_package(folder / "sound", model="audio_classifier", frame=sound.frame, classes=CLASSES, sound=sound)
+    install(folder / "sound", folder / "repository")
     triton = ClassifierAndDetector()
     triton.version = "1"
     with s3_double() as (store, _), serving(triton) as address:
         store.objects.update({key(number): photograph(number) for number in range(1, PHOTOGRAPHS + 1)})
+        store.objects.update({recording_key(number): RECORDING for number in range(1, PHOTOGRAPHS + 1)})
         stored = store.settings()
         addresses = {
             "s3_endpoint": stored.s3_endpoint,

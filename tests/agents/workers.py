@@ -4,12 +4,14 @@ import asyncio
 import json
 from datetime import UTC, datetime, timedelta
 
+import numpy as np
 import pytest
 
 from tests.agents.harness import Topics, running
 from tests.agents.suite import AgentSuite, camera
 from tests.paths import EVENT_SAMPLES
 from tests.stack.photographs import photograph
+from tests.unit.uncia.sound.recordings import recorded, tone
 from uncia import ids
 from uncia.events import (
     VIDEO_NOT_ANALYSED,
@@ -30,10 +32,12 @@ from uncia.events import (
     ImagePredicted,
     ImageUploaded,
     Lane,
+    RecordingAnalysed,
     SecondLookCompleted,
     SecondLookFrame,
     SecondLookReason,
     SecondLookRequested,
+    SoundHeard,
     Trigger,
 )
 from uncia.kafka.broker import Message
@@ -43,6 +47,7 @@ from uncia.processors.crops import worker as crops_worker
 from uncia.processors.explain import worker as explain_worker
 from uncia.processors.faust_runtime.app import group_name
 from uncia.processors.intake import worker as intake_worker
+from uncia.processors.listen import worker as listen_worker
 from uncia.processors.predict import worker as predict_worker
 from uncia.processors.second_look import worker as second_look_worker
 from uncia.storage.object_store import ObjectMissing, ObjectStore
@@ -55,13 +60,18 @@ from uncia.topics import (
     IMAGE_EXPLAINED,
     IMAGE_PREDICTED,
     IMAGE_UPLOADED,
+    RECORDING_ANALYSED,
     SECOND_LOOK_COMPLETED,
     SECOND_LOOK_REQUESTED,
+    SOUND_HEARD,
     STORAGE_CHANGED,
 )
 
 UPLOADED = ImageUploaded.from_bytes((EVENT_SAMPLES / "camera.image.uploaded.v1.json").read_bytes())
 PREDICTED = ImagePredicted.from_bytes((EVENT_SAMPLES / "camera.image.predicted.v1.json").read_bytes())
+
+RECORDING = recorded(np.concatenate([tone(2, 16_000), tone(2, 16_000, 3_000)]), 16_000)
+"""Four seconds of sound."""
 
 REQUESTED = ExplanationRequested.from_bytes((EVENT_SAMPLES / "camera.explanation.requested.v1.json").read_bytes())
 RESOLVED = BurstResolved.from_bytes((EVENT_SAMPLES / "camera.burst.resolved.v1.json").read_bytes())
@@ -70,6 +80,11 @@ RESOLVED = BurstResolved.from_bytes((EVENT_SAMPLES / "camera.burst.resolved.v1.j
 def key(number: int) -> str:
     """The object key of a photograph."""
     return f"{camera(number)}/{number}.jpg"
+
+
+def recording_key(number: int) -> str:
+    """The object key of a sound recording."""
+    return f"{camera(number)}/{number}.wav"
 
 
 def video_key(number: int) -> str:
@@ -296,6 +311,59 @@ class PredictSuite(AgentSuite):
             assert (found.category, found.score) == (DetectionCategory.ANIMAL, 0.9)
             assert found.classes is not None
             assert image.detection.label_set == image.prediction.label_set
+
+        asyncio.run(scenario())
+
+
+class ListenSuite(AgentSuite):
+    """Uploads of recordings become results, after their calls; the recordings are in the object store."""
+
+    worker = listen_worker
+    name = "listen"
+    reads = IMAGE_UPLOADED
+    writes = RECORDING_ANALYSED
+    dead_letters = False
+
+    def input(self, number: int) -> bytes:
+        return self._upload(number, recording_key(number)).to_bytes()
+
+    def is_output_of(self, number: int, message: Message) -> bool:
+        result = RecordingAnalysed.from_bytes(message.value)
+        return result.key == recording_key(number) and result.rejection is None
+
+    def _upload(self, number: int, object_key: str) -> ImageUploaded:
+        return UPLOADED.model_copy(
+            update={
+                "upload_id": f"upl-{object_key}",
+                "camera": camera(number),
+                "key": object_key,
+                "etag": "",
+                "size": len(RECORDING),
+                "uploaded_at": datetime.now(UTC),
+            }
+        )
+
+    def test_the_calls_of_a_recording_and_their_spectrograms_are_published(self, topics: Topics) -> None:
+        async def scenario() -> None:
+            async with running(self.worker.create, topics.settings) as worker:
+                sent = self.send(topics, 1)
+                await worker.wait_until(self.commits(topics, sent), "a commit")
+            (message,) = self.outputs(topics, 1)
+            calls = [SoundHeard.from_bytes(message.value) for message in topics.read(SOUND_HEARD)]
+            assert RecordingAnalysed.from_bytes(message.value).calls == len(calls) == 1
+            spectrogram = calls[0].spectrogram
+            assert spectrogram is not None
+            stored = ObjectStore(topics.settings).get(spectrogram.bucket, spectrogram.key, max_bytes=1_000_000)
+            assert ids.content_hash(stored) == spectrogram.sha256
+
+        asyncio.run(scenario())
+
+    def test_a_photograph_is_acknowledged_without_a_result(self, topics: Topics) -> None:
+        async def scenario() -> None:
+            async with running(self.worker.create, topics.settings) as worker:
+                sent = topics.send(self.reads, camera(1).encode(), self._upload(1, key(1)).to_bytes())
+                await worker.wait_until(self.commits(topics, sent), "a commit")
+            assert topics.read(RECORDING_ANALYSED) == []
 
         asyncio.run(scenario())
 

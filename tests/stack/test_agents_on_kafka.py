@@ -19,6 +19,7 @@ from tests.agents.workers import (
     CropsSuite,
     ExplainSuite,
     IntakeSuite,
+    ListenSuite,
     PredictSuite,
     SecondLookSuite,
 )
@@ -60,3 +61,8 @@ class TestExplain(ExplainSuite):
 @pytest.mark.thorough
 class TestSecondLook(SecondLookSuite):
     """Second looks."""
+
+
+@pytest.mark.thorough
+class TestListen(ListenSuite):
+    """Recordings."""

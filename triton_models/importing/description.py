@@ -107,10 +107,10 @@ def read_description(path: Path) -> GraphDescription:
     return description.model_copy(update={"labels": path.parent / description.labels})
 
 
-def describes_detector(path: Path) -> bool:
-    """Whether the file describes a detector. Raises `ModelRefused` where it cannot be parsed."""
+def kind_described(path: Path) -> str:
+    """What the file describes: `classifier`, `detector` or `sound`. Raises `ModelRefused` where it cannot be parsed."""
     fields = _parse(path)
-    return isinstance(fields, dict) and fields.get("kind") == "detector"
+    return str(fields.get("kind", "classifier")) if isinstance(fields, dict) else "classifier"
 
 
 def read_fields(path: Path, model: type[Described]) -> Described:

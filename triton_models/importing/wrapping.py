@@ -5,7 +5,7 @@ WHOLE and, since there is only one window, also as WINDOWS, whose index is 0.
 """
 
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import onnx
 from google.protobuf.message import DecodeError
@@ -30,10 +30,10 @@ def wrap(path: Path, description: GraphDescription, classes: int) -> bytes:
     if not path.is_file():
         raise ModelRefused(f"there is no ONNX file at {path}")
     session = open_graph(path)
-    input_tensor = _one(session.get_inputs(), description.input.tensor, "input", path)
-    output_tensor = _one(session.get_outputs(), description.output.tensor, "output", path)
+    input_tensor = the_tensor(session.get_inputs(), description.input.tensor, "input", path)
+    output_tensor = the_tensor(session.get_outputs(), description.output.tensor, "output", path)
     _check_input(input_tensor, description, path)
-    _check_output(output_tensor, classes, path)
+    check_output(output_tensor, classes, path)
     imported = load_graph(path)
     opset = {entry.domain or "": entry.version for entry in imported.opset_import}.get("", 0)
     if opset < _MIN_OPSET:
@@ -42,7 +42,7 @@ def wrap(path: Path, description: GraphDescription, classes: int) -> bytes:
     try:
         inner = compose.add_prefix(imported, PREFIX)
         before = _preparation(input_tensor, description, inner)
-        after = _outputs(output_tensor, description, inner, classes)
+        after = class_outputs(output_tensor, description.output.kind, inner, classes)
         joined = compose.merge_models(before, inner, io_map=[("ready", PREFIX + input_tensor.name)])
         wrapped = compose.merge_models(
             joined, after, io_map=[(PREFIX + output_tensor.name, "raw")], outputs=["WHOLE", "WINDOWS", "PLACES"]
@@ -53,7 +53,7 @@ def wrap(path: Path, description: GraphDescription, classes: int) -> bytes:
         raise ModelRefused(f"{path} cannot be wrapped: {describe_error(error)}") from error
 
 
-def _one(tensors: list[Any], name: str, what: str, path: Path) -> Any:
+def the_tensor(tensors: list[Any], name: str, what: str, path: Path) -> Any:
     """The only tensor, or the one with this name."""
     found = [tensor for tensor in tensors if not name or tensor.name == name]
     if len(found) == 1 and (what == "output" or len(tensors) == 1):
@@ -81,7 +81,7 @@ def _check_input(tensor: Any, description: GraphDescription, path: Path) -> None
         )
 
 
-def _check_output(tensor: Any, classes: int, path: Path) -> None:
+def check_output(tensor: Any, classes: int, path: Path) -> None:
     if tensor.type not in NUMBERS or tensor.type == "tensor(uint8)":
         raise ModelRefused(f"{path}: {tensor.name} is {tensor.type}, and must be floating point")
     shape = list(tensor.shape)
@@ -147,7 +147,7 @@ def _preparation(tensor: Any, description: GraphDescription, inner: ModelProto) 
     else:
         then("Identity", "ready")
         shape = ["batch", frame.height, frame.width, 3]
-    return _model(
+    return part_model(
         nodes,
         [helper.make_tensor_value_info("FRAME", TensorProto.UINT8, ["batch", frame.height, frame.width, 3])],
         [helper.make_tensor_value_info("ready", number, shape)],
@@ -156,20 +156,26 @@ def _preparation(tensor: Any, description: GraphDescription, inner: ModelProto) 
     )
 
 
-def _outputs(tensor: Any, description: GraphDescription, inner: ModelProto, classes: int) -> ModelProto:
+def class_outputs(
+    tensor: Any, kind: Literal["logits", "sigmoid", "probabilities"], inner: ModelProto, classes: int
+) -> ModelProto:
+    """WHOLE, WINDOWS and PLACES from the graph's output: softmax of logits, sigmoids of independent ones, or as is."""
+    operator: tuple[str, dict[str, Any]] = {
+        "logits": ("Softmax", {"axis": 1}),
+        "sigmoid": ("Sigmoid", {}),
+        "probabilities": ("Identity", {}),
+    }[kind]
     nodes = [
         helper.make_node("Cast", ["raw"], ["scores"], to=TensorProto.FLOAT),
         helper.make_node("Flatten", ["scores"], ["flat"], axis=1),
-        helper.make_node("Softmax", ["flat"], ["WHOLE"], axis=1)
-        if description.output.kind == "logits"
-        else helper.make_node("Identity", ["flat"], ["WHOLE"]),
+        helper.make_node(operator[0], ["flat"], ["WHOLE"], **operator[1]),
         helper.make_node("Identity", ["WHOLE"], ["WINDOWS"]),
         # No probability is below -1, so this is 0 for every class.
         helper.make_node("Less", ["WHOLE", "least"], ["never"]),
         helper.make_node("Cast", ["never"], ["PLACES"], to=TensorProto.INT32),
     ]
     kinds = (("WHOLE", TensorProto.FLOAT), ("WINDOWS", TensorProto.FLOAT), ("PLACES", TensorProto.INT32))
-    return _model(
+    return part_model(
         nodes,
         [helper.make_tensor_value_info("raw", NUMBERS[tensor.type], ["batch", *tensor.shape[1:]])],
         [helper.make_tensor_value_info(name, kind, ["batch", classes]) for name, kind in kinds],
@@ -178,7 +184,7 @@ def _outputs(tensor: Any, description: GraphDescription, inner: ModelProto, clas
     )
 
 
-def _model(
+def part_model(
     nodes: list[Any], inputs: list[Any], outputs: list[Any], weights: list[Any], inner: ModelProto
 ) -> ModelProto:
     """A model that can be merged with the imported one: it has the same opsets."""

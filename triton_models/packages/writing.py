@@ -14,6 +14,7 @@ from uncia.imaging.frames import self_test_pattern
 from uncia.serving.labels import LabelSet
 from uncia.serving.model_card import ModelCard, SelfTest
 from uncia.serving.model_versions import CARD_FILE, GRAPH_FILE, LABELS_FILE
+from uncia.sound.spec import SoundSpec
 from uncia.storage.atomic_dir import atomic_directory
 from uncia.terminal import printable
 from uncia.triton_models.packages.graph_errors import describe_error
@@ -45,11 +46,12 @@ def write_package(
     licence: str,
     page: str,
     built_from: str = "",
+    sound: SoundSpec | None = None,
 ) -> OpenPackage:
     """Write `model.onnx`, its card with the self-test's scores, `labels.json` and `card.html` to the folder `out`.
 
-    An existing package is replaced. Raises `PackageError` where something else is there, the graph fails, or the disk
-    is full; `out` is then unchanged.
+    `sound`: of an audio classifier. An existing package is replaced. Raises `PackageError` where something else is
+    there, the graph fails, or the disk is full; `out` is then unchanged.
     """
     if problem := overwrite_problem(out):
         raise PackageError(problem)
@@ -70,6 +72,7 @@ def write_package(
         weights=weights,
         licence=licence,
         built_from=built_from,
+        sound=sound,
     )
     try:
         with atomic_directory(out) as staging:

@@ -49,6 +49,7 @@ from uncia.events.images import (
     IMAGE_FORGOTTEN,
     OBJECT_CHANGED,
     OBJECT_MOVED,
+    SOUND_RECORDING,
     VIDEO_NOT_ANALYSED,
     WITHDRAWN_REASONS,
     Capture,
@@ -81,6 +82,7 @@ from uncia.events.second_looks import (
     SecondLookReason,
     SecondLookRequested,
 )
+from uncia.events.sounds import RecordingAnalysed, SoundHeard, Spectrogram
 from uncia.events.static_objects import StaticObject, StaticObjectsChanged, StaticObjectsCleared
 from uncia.events.status_reports import CameraStatus, StatusReported, StatusSource
 from uncia.events.values import Box, ClassVector, LuminanceGrid
@@ -89,6 +91,7 @@ __all__ = [
     "IMAGE_FORGOTTEN",
     "OBJECT_CHANGED",
     "OBJECT_MOVED",
+    "SOUND_RECORDING",
     "VIDEO_NOT_ANALYSED",
     "WITHDRAWN_REASONS",
     "AlertAction",
@@ -152,6 +155,7 @@ __all__ = [
     "ObservationReviewed",
     "Prediction",
     "PublicBurstResolved",
+    "RecordingAnalysed",
     "Rejection",
     "ReviewDecision",
     "ReviewedBox",
@@ -164,6 +168,8 @@ __all__ = [
     "Settlement",
     "Severity",
     "SightingStatus",
+    "SoundHeard",
+    "Spectrogram",
     "StaticObject",
     "StaticObjectsChanged",
     "StaticObjectsCleared",

@@ -23,6 +23,10 @@ OBJECT_MOVED = "object-moved"
 VIDEO_NOT_ANALYSED = "video-not-analysed"
 """Rejection reason: the object is a video, which no model reads yet. It is stored, and a frame of no burst."""
 
+SOUND_RECORDING = "sound-recording"
+"""Rejection reason: the object is a sound recording, by its name. It is stored, a frame of no burst, and analysed by
+the worker `listen` where that runs."""
+
 IMAGE_FORGOTTEN = "image-forgotten"
 """Rejection reason: `uncia forget` removed the photograph. A later message about the same upload changes nothing."""
 
@@ -162,7 +166,7 @@ class Rejection(WireModel):
 
     reason: Name = Field(
         description="stable code: image-empty, image-truncated, image-not-jpeg, image-too-large, "
-        "video-not-analysed (stored, and read by no model yet), ...; "
+        "video-not-analysed (stored, and read by no model yet), sound-recording (analysed by the worker listen), ...; "
         "object-changed, object-moved and image-forgotten withdraw the upload, which then belongs to no burst"
     )
     message: FreeText

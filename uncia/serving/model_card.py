@@ -12,6 +12,7 @@ from uncia.serving.base_card import BaseCard, OutputTensor
 from uncia.serving.labels import LabelSet, load_label_set
 from uncia.serving.model_versions import CARD_FILE, LABELS_FILE, resolve_version
 from uncia.settings import Settings
+from uncia.sound.spec import SoundSpec
 
 __all__ = [
     "CARD_FILE",
@@ -20,6 +21,7 @@ __all__ = [
     "SelfTest",
     "pinned_version",
     "read_active_card",
+    "read_active_sound_card",
     "read_installed_card",
     "read_model_card",
 ]
@@ -47,6 +49,9 @@ class ModelCard(BaseCard):
     label_set: str = Field(description="id of the label set that gives the vectors their meaning")
     labels: LabelSet = Field(exclude=True)
     self_test: SelfTest
+    sound: SoundSpec | None = Field(
+        default=None, description="of an audio classifier: what its frame carries; None: a classifier of photographs"
+    )
 
     @property
     def outputs(self) -> tuple[OutputTensor, ...]:
@@ -99,4 +104,22 @@ def pinned_version(settings: Settings, model: str) -> str:
 
 def read_active_card(settings: Settings) -> ModelCard:
     """The card of the version that this process uses: the pinned one, else the live one. Raises `SettingsError`."""
-    return read_installed_card(settings.model_repository, settings.model, settings.model_version)
+    card = read_installed_card(settings.model_repository, settings.model, settings.model_version)
+    if card.sound is not None:
+        raise SettingsError(f"{card.name} is an audio classifier: set UNCIA_MODEL to a classifier of photographs")
+    return card
+
+
+def read_active_sound_card(settings: Settings) -> ModelCard:
+    """The card of the live version of the audio classifier. Raises `SettingsError` where there is none."""
+    name = settings.sound_model
+    try:
+        card = read_installed_card(settings.model_repository, name)
+    except SettingsError as error:
+        raise SettingsError(
+            f"no audio classifier {name!r} in {settings.model_repository}: install one with `uncia models install` "
+            "(docs/sound.md), or set UNCIA_SOUND_MODEL"
+        ) from error
+    if card.sound is None:
+        raise SettingsError(f"{card.name} is no audio classifier: set UNCIA_SOUND_MODEL to one")
+    return card

@@ -14,6 +14,8 @@ CROPS_PREFIX = "crops/"
 EXPLANATIONS_PREFIX = "explanations/"
 INDIVIDUALS_PREFIX = "individuals/"
 """Descriptions of crops for the matching of individuals."""
+SPECTROGRAMS_PREFIX = "spectrograms/"
+"""Spectrograms of calls in sound recordings."""
 STATUS_PREFIX = "status/"
 """Status reports of cameras, below `status/<station>/`. No station is called so (`RESERVED_STATIONS`)."""
 
@@ -25,6 +27,7 @@ RESERVED_STATIONS = {
     "crops": "crops",
     "explanations": "heat maps",
     "individuals": "descriptions of crops",
+    "spectrograms": "spectrograms",
     "status": "status reports",
     "fetch": "lists of requested photographs",
 }
@@ -36,13 +39,15 @@ THUMBNAIL_MARK = "thumbnail-"
 """What the last folder in the key of a thumbnail begins with, if the whole photograph can be requested."""
 
 _DERIVED = re.compile(
-    rf"(?:{CROPS_PREFIX}|{EXPLANATIONS_PREFIX}|{INDIVIDUALS_PREFIX})(?:.+/)?[a-z]{{3}}-[0-9a-f]{{24}}[^/]*", re.DOTALL
+    rf"(?:{CROPS_PREFIX}|{EXPLANATIONS_PREFIX}|{INDIVIDUALS_PREFIX}|{SPECTROGRAMS_PREFIX})"
+    r"(?:.+/)?[a-z]{3}-[0-9a-f]{24}[^/]*",
+    re.DOTALL,
 )
 
 
 def is_derived_key(key: str) -> bool:
-    """Whether Uncia itself wrote the object: its file is named after an id, below `crops/`, `explanations/` or
-    `individuals/`; or it is below `status/` or `fetch/`.
+    """Whether Uncia itself wrote the object: its file is named after an id, below `crops/`, `explanations/`,
+    `individuals/` or `spectrograms/`; or it is below `status/` or `fetch/`.
 
     Such an object is no upload, although it is in the bucket of the uploads; a station called `crops` keeps its own.
     """

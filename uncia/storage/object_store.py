@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from http import HTTPStatus
-from typing import Any, cast
+from typing import Any, BinaryIO, cast
 
 import boto3
 from botocore.awsrequest import AWSRequest
@@ -45,6 +45,8 @@ _UNSUPPORTED = {"NotImplemented", "501"}
 _VERSIONLESS = {"NoSuchVersion", "NoSuchKey", "404", "405", "MethodNotAllowed", "InvalidArgument", "400"}
 """Errors of a request with a version id after which a request without it may succeed: the version was removed, or the
 bucket is not versioned (any more)."""
+
+_DOWNLOAD_CHUNK = 1_048_576
 
 _SENDABLE_ETAG = re.compile(r"[\x21\x23-\x7e]{1,256}")
 # Permanent errors of one key or object, which a retry cannot change.
@@ -122,6 +124,16 @@ class ObjectContent:
 
 
 @dataclass(frozen=True)
+class DownloadedObject:
+    """What was copied of one object."""
+
+    sha256: str
+    size: int
+    etag: str
+    """In the response, without quotes; empty when the store returns none."""
+
+
+@dataclass(frozen=True)
 class ObjectInfo:
     """The response to a HEAD request."""
 
@@ -195,6 +207,53 @@ class ObjectStore:
         `DependencyDown`.
         """
         return self._read(_Target(bucket, key, normalized_etag(etag), size, version_id), max_bytes)
+
+    def download(
+        self,
+        bucket: str,
+        key: str,
+        file: BinaryIO,
+        *,
+        max_bytes: int,
+        etag: str = "",
+        size: int = 0,
+        version_id: str | None = None,
+    ) -> DownloadedObject:
+        """Copy the bytes of an object into an empty file, in blocks of 1 MB, with the checks and errors of `read`.
+
+        After an error the file holds a part of them.
+        """
+        target = _Target(bucket, key, normalized_etag(etag), size, version_id)
+        while True:
+            try:
+                return self._download(target, file, max_bytes)
+            except _STORE_ERRORS as error:
+                code = _code(error)
+                if target.version_id and code in _VERSIONLESS:
+                    target = replace(target, version_id=None)
+                elif code in _CHANGED and target.conditional:
+                    now = self.head(target.bucket, target.key, version_id=target.version_id)
+                    target.check(now.etag, now.size, now.modified)
+                    target = replace(target, conditional=False)
+                else:
+                    raise self.translate(error, target.name) from error
+
+    def _download(self, target: "_Target", file: BinaryIO, max_bytes: int) -> DownloadedObject:
+        answer = self.client.get_object(**target.arguments(), **target.condition("IfMatch"))
+        digest, size = hashlib.sha256(), 0
+        with closing(answer["Body"]) as body:
+            if (length := answer.get("ContentLength")) is not None:
+                target.check(answer.get("ETag"), length, answer.get("LastModified"))
+                _must_fit(length, max_bytes)
+            # Raises where the body ends before its stated length.
+            for chunk in body.iter_chunks(_DOWNLOAD_CHUNK):
+                size += len(chunk)
+                _must_fit(size, max_bytes)
+                digest.update(chunk)
+                file.write(chunk)
+        if length is None:
+            target.check(answer.get("ETag"), size, answer.get("LastModified"))
+        return DownloadedObject(digest.hexdigest(), size, normalized_etag(answer.get("ETag")))
 
     def _read(self, target: "_Target", max_bytes: int) -> ObjectContent:
         try:

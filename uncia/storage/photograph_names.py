@@ -7,12 +7,14 @@ missing number of a sequence.
 This module is about rejected uploads only: an upload that a model classified is a photograph under any name.
 """
 
-from uncia.events import VIDEO_NOT_ANALYSED, WITHDRAWN_REASONS
+from uncia.events import SOUND_RECORDING, VIDEO_NOT_ANALYSED, WITHDRAWN_REASONS
 
 _PHOTOGRAPH_EXTENSIONS = frozenset({"jpg", "jpeg", "jpe", "jfif"})
 """File name extensions of photographs, in lower case."""
 
-_NO_PHOTOGRAPH = frozenset({"image-not-jpeg", "image-unknown-kind", VIDEO_NOT_ANALYSED}) | WITHDRAWN_REASONS
+_NO_PHOTOGRAPH = (
+    frozenset({"image-not-jpeg", "image-unknown-kind", SOUND_RECORDING, VIDEO_NOT_ANALYSED}) | WITHDRAWN_REASONS
+)
 """Rejection reasons of uploads that are not photographs, or whose content does not exist any more."""
 
 _BEGINS_AS_JPEG = frozenset({"image-truncated", "image-corrupt", "image-too-large"})

@@ -5,6 +5,8 @@ Cameras write them next to photographs. They are stored and announced like photo
 large as the photographs of a week.
 """
 
+from uncia.storage.recording_names import CONTENT_TYPES as _SOUND_TYPES
+
 _CONTENT_TYPES = {
     "mp4": "video/mp4",
     "m4v": "video/mp4",
@@ -36,9 +38,11 @@ def is_video_name(key: str) -> bool:
 
 
 def content_type(name: str) -> str:
-    """The media type for storing a photograph, a video or a JSON document; photographs are JPEG."""
+    """The media type for storing a photograph, a video, a recording or a JSON document; photographs are JPEG."""
     if name.endswith(".json"):
         return "application/json"
+    if sound := _SOUND_TYPES.get(name.rpartition(".")[2].lower()):
+        return sound
     if not is_video_name(name):
         return "image/jpeg"
     return _CONTENT_TYPES.get(name.rpartition(".")[2].lower(), "application/octet-stream")

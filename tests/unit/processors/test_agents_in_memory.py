@@ -20,6 +20,7 @@ from tests.agents.workers import (
     CropsSuite,
     ExplainSuite,
     IntakeSuite,
+    ListenSuite,
     PredictSuite,
     SecondLookSuite,
 )
@@ -41,6 +42,7 @@ def topics(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Topics]:
 
 TestIntake, TestPredict, TestBursts, TestCrops = IntakeSuite, PredictSuite, BurstsSuite, CropsSuite
 TestClocks, TestExplain, TestSecondLook = ClocksSuite, ExplainSuite, SecondLookSuite
+TestListen = ListenSuite
 
 
 def test_a_worker_that_begins_to_wait_after_the_end_of_its_recovery_resumes(

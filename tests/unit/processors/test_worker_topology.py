@@ -15,6 +15,7 @@ from uncia.processors.faust_runtime.app import WorkerApp, create_app, faust_topi
 from uncia.processors.faust_runtime.delivery import send
 from uncia.serving import model_card
 from uncia.settings import Settings
+from uncia.sound.spec import SoundSpec
 from uncia.storage.object_store import ObjectStore
 from uncia.topics import BURST_RESOLVED, IMAGE_PREDICTED, IMAGE_UPLOADED, STORAGE_CHANGED, Topic
 from uncia.topology import WORKERS, TopologyError, registered_name
@@ -41,7 +42,8 @@ def opened(monkeypatch: pytest.MonkeyPatch) -> set[str]:
     monkeypatch.setattr(DeploymentReader, "start", lambda self, timeout_s=60: Deployments())
     monkeypatch.setattr(IndividualsReader, "start", lambda self, timeout_s=60: self)
     monkeypatch.setattr(ObjectStore, "check_bucket", lambda self, bucket: None)
-    monkeypatch.setattr(model_card, "read_installed_card", lambda *_: CARD)
+    sound = CARD.model_copy(update={"sound": SoundSpec()})
+    monkeypatch.setattr(model_card, "read_installed_card", lambda _, name, *__: sound if "audio" in name else CARD)
     monkeypatch.setattr(os, "nice", lambda increment: 0)
     return names
 

@@ -38,6 +38,7 @@ RESERVED = {
     "crops": "holds crops",
     "explanations": "holds heat maps",
     "individuals": "holds descriptions of crops",
+    "spectrograms": "holds spectrograms",
     "status": "holds status reports",
     "fetch": "holds lists of requested photographs",
     " crops ": "holds crops",

@@ -1,0 +1,99 @@
+"""`uncia sounds`: list the calls in sound recordings, and export them."""
+
+import csv
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.table import Column, Table
+from rich.text import Text
+
+from uncia.camtrap.audubon_core import MEDIA_COLUMNS, REGION_COLUMNS, current_results, media_row, region_row
+from uncia.camtrap.names import camera_matches
+from uncia.errors import PermanentError, UnciaError
+from uncia.events import RecordingAnalysed, SoundHeard
+from uncia.kafka.broker import read_topics
+from uncia.settings import Settings, settings
+from uncia.storage.atomic_dir import atomic_directory
+from uncia.terminal import echo, echo_json, plain_console
+from uncia.topics import RECORDING_ANALYSED, SOUND_HEARD
+
+app = typer.Typer(help="List the calls in sound recordings, and export them.", no_args_is_help=True)
+
+Camera = Annotated[
+    str | None,
+    typer.Option(help="Only this recorder (`<station>/<camera>`) or this station.", show_default="all"),
+]
+
+
+@app.command("list")
+def list_(
+    camera: Camera = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """List the calls, the earliest first. Scores without a calibrated threshold have a question mark."""
+    _, calls = _read(settings(), camera)
+    if as_json:
+        echo_json([call.model_dump(mode="json", exclude_none=True) for call in calls])
+    elif not calls:
+        echo("nothing was heard yet")
+    else:
+        plain_console().print(build_table(calls))
+
+
+@app.command()
+def export(
+    out: Annotated[Path, typer.Option("--out", "-o", help="New folder for the tables.")],
+    camera: Camera = None,
+) -> None:
+    """Write recordings and calls as two tables of Audubon Core (CSV): media and regions of interest."""
+    if out.exists():
+        raise UnciaError(f"{out} exists: choose another folder")
+    recordings, calls = _read(settings(), camera)
+    regions = [row for row in map(region_row, calls) if row is not None]
+    with atomic_directory(out) as staging:
+        _write(staging / "media.csv", MEDIA_COLUMNS, map(media_row, recordings))
+        _write(staging / "regions_of_interest.csv", REGION_COLUMNS, regions)
+    echo(f"wrote {len(recordings):,} recordings and {len(regions):,} calls to {out}")
+
+
+def _read(config: Settings, camera: str | None) -> tuple[list[RecordingAnalysed], list[SoundHeard]]:
+    """What counts now. Events that cannot be decoded are skipped."""
+    recordings, calls = [], []
+    for message in read_topics(config, (RECORDING_ANALYSED, SOUND_HEARD), from_beginning=True, until_end=True):
+        try:
+            if message.topic == RECORDING_ANALYSED.full_name(config):
+                recordings.append(RecordingAnalysed.from_bytes(message.value))
+            else:
+                calls.append(SoundHeard.from_bytes(message.value))
+        except PermanentError:
+            continue
+    return current_results(
+        (event for event in recordings if camera_matches(camera or "", event.camera)),
+        (event for event in calls if camera_matches(camera or "", event.camera)),
+    )
+
+
+def build_table(calls: Iterable[SoundHeard]) -> Table:
+    """The table, one row per call."""
+    numbers = (Column(name, justify="right") for name in ("score", "from", "to"))
+    table = Table("time", "recorder", "heard", *numbers)
+    for call in calls:
+        cells = (
+            f"{call.started_at:%Y-%m-%d %H:%M:%S}",
+            call.camera,
+            call.verdict.label,
+            f"{call.verdict.score:.2f}{'' if call.verdict.certain else '?'}",
+            f"{call.start_s:.1f} s",
+            f"{call.end_s:.1f} s",
+        )
+        table.add_row(*map(Text, cells))
+    return table
+
+
+def _write(path: Path, columns: tuple[str, ...], rows: Iterable[Mapping[str, Any]]) -> None:
+    with path.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.DictWriter(file, columns, lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(rows)

@@ -1,0 +1,106 @@
+"""Sound recordings and their calls as tables of Audubon Core (TDWG, since 2023 Audiovisual Core). Pure.
+
+Camtrap DP is made for cameras. In Audubon Core a recording is a medium, and a call a region of interest of it, with
+start and end in seconds and a range of frequencies. Columns are named as the standard names its terms. The tables
+contain no position: where a taxon is sensitive, that of its recorder is, too.
+"""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from uncia.events import BurstCategory, RecordingAnalysed, SoundHeard
+
+__all__ = ["MEDIA_COLUMNS", "REGION_COLUMNS", "current_results", "media_row", "region_row"]
+
+MEDIA_COLUMNS = (
+    "dcterms:identifier",
+    "dcterms:type",
+    "dcterms:format",
+    "xmp:CreateDate",
+    "ac:mediaDuration",
+    "ac:hashFunction",
+    "ac:hashValue",
+    "ac:captureDevice",
+    "ac:comments",
+)
+REGION_COLUMNS = (
+    "dcterms:identifier",
+    "ac:isROIOf",
+    "ac:startTime",
+    "ac:endTime",
+    "ac:freqLow",
+    "ac:freqHigh",
+    "dwc:scientificName",
+    "dwc:taxonRank",
+    "dwc:vernacularName",
+    "dwc:identifiedBy",
+    "dwc:identificationVerificationStatus",
+    "dwc:identificationRemarks",
+)
+
+
+def current_results(
+    recordings: Iterable[RecordingAnalysed], calls: Iterable[SoundHeard]
+) -> tuple[list[RecordingAnalysed], list[SoundHeard]]:
+    """The latest result of each object, rejections left out, and the calls that belong to it.
+
+    Both in the order of their times. A call of another model version or other settings than those of the latest result
+    is superseded, and so is one of content that was overwritten. A repetition counts once.
+    """
+    latest: dict[tuple[str, str], RecordingAnalysed] = {}
+    for recording in recordings:
+        known = latest.get((recording.bucket, recording.key))
+        if known is None or recording.analysed_at >= known.analysed_at:
+            latest[recording.bucket, recording.key] = recording
+    # Copies under two names have one id.
+    analysed = {result.recording_id: result for result in latest.values() if result.rejection is None}
+    found: Mapping[str, SoundHeard] = {
+        call.call_id: call
+        for call in calls
+        if (result := analysed.get(call.recording_id)) is not None
+        and (call.model, call.settings) == (result.model, result.settings)
+    }
+    return (
+        sorted(analysed.values(), key=lambda result: (result.recorded_at, result.recording_id)),
+        sorted(found.values(), key=lambda call: (call.started_at, call.call_id)),
+    )
+
+
+def media_row(recording: RecordingAnalysed) -> dict[str, Any]:
+    """One recording, by `MEDIA_COLUMNS`. Times are by the recorder's clock, without a UTC offset."""
+    return {
+        "dcterms:identifier": recording.recording_id,
+        "dcterms:type": "Sound",
+        "dcterms:format": "audio/flac" if recording.key.lower().endswith(".flac") else "audio/wav",
+        "xmp:CreateDate": recording.recorded_at.isoformat(timespec="seconds"),
+        "ac:mediaDuration": recording.duration_s,
+        "ac:hashFunction": "SHA-256",
+        "ac:hashValue": recording.sha256,
+        "ac:captureDevice": recording.camera,
+        "ac:comments": "; ".join(recording.warnings),
+    }
+
+
+def region_row(call: SoundHeard) -> dict[str, Any] | None:
+    """One call, by `REGION_COLUMNS`; None for a person's voice, which is no observation of wildlife.
+
+    The frequencies are those of the spectrogram that the model saw, not of the call itself.
+    """
+    if call.category is BurstCategory.PERSON:
+        return None
+    verdict, drawn = call.verdict, call.spectrogram
+    return {
+        "dcterms:identifier": call.call_id,
+        "ac:isROIOf": call.recording_id,
+        "ac:startTime": call.start_s,
+        "ac:endTime": call.end_s,
+        "ac:freqLow": drawn.low_hz if drawn else None,
+        "ac:freqHigh": drawn.high_hz if drawn else None,
+        "dwc:scientificName": verdict.taxon,
+        "dwc:taxonRank": verdict.rank,
+        "dwc:vernacularName": verdict.label,
+        "dwc:identifiedBy": call.model,
+        "dwc:identificationVerificationStatus": "unverified",
+        "dwc:identificationRemarks": f"machine, score {verdict.score:.3f}"
+        + ("" if verdict.certain else ", without a calibrated threshold"),
+    }
