@@ -309,7 +309,7 @@ class _Body(io.BytesIO):
     within that timeout, which a satellite link does not achieve.
     """
 
-    def __init__(self, data: bytes, stop: threading.Event, min_bytes_per_s: float) -> None:
+    def __init__(self, data: bytes, stop: threading.Event, min_bytes_per_s: float = _MIN_BYTES_PER_S) -> None:
         super().__init__(data)
         self._deadline = time.monotonic() + _MIN_ATTEMPT_S + len(data) / min_bytes_per_s
         self._stop = stop

@@ -18,7 +18,7 @@ from uncia.producers.gateway.file_kinds import PHOTOGRAPHS
 from uncia.producers.gateway.options import GatewayOptions
 from uncia.producers.gateway.run_summary import RunSummary
 from uncia.producers.gateway.spool import Spool
-from uncia.producers.gateway.upload_pool import UploadOutcome
+from uncia.producers.gateway.upload_pool import Outcome
 from uncia.producers.gateway.uploader import Receipt, Upload
 from uncia.producers.gateway.watcher import Watcher
 
@@ -80,16 +80,16 @@ class ImmediatePool:
 
     def __init__(self, clock: "Clock") -> None:
         self._clock = clock
-        self._outcomes: list[UploadOutcome] = []
+        self._outcomes: list[Outcome] = []
 
     @property
     def busy(self) -> int:
         return len(self._outcomes)
 
-    def start(self, attempt: Callable[[], UploadOutcome]) -> None:
+    def start(self, attempt: Callable[[], Outcome]) -> None:
         self._outcomes.append(attempt())
 
-    def finished(self, wait_s: float) -> list[UploadOutcome]:
+    def finished(self, wait_s: float) -> list[Outcome]:
         if wait_s > 0 and not self._outcomes:
             self._clock.now += 5
         done, self._outcomes = self._outcomes, []
