@@ -21,6 +21,7 @@ DECODING = (
     "uncia.imaging.people_blur",
     "uncia.imaging.tiles",
 )
+SOUND = ("uncia.sound.recording", "uncia.sound.spectrogram", "uncia.sound.windows")
 TRITON = (
     "uncia.serving.detector_client",
     "uncia.serving.frame_requests",
@@ -49,6 +50,7 @@ _OF_AN_EXTRA = {"producers/simulate": "local", "producers/mailroom": "mailroom"}
 
 _NEEDS_AN_EXTRA = {
     **dict.fromkeys(DECODING, ("processors", "models")),
+    **dict.fromkeys(SOUND, ("processors", "models")),
     **dict.fromkeys(TRITON, ("processors", "models")),
     **dict.fromkeys(EXPLAINING, ("processors", "models")),
     # Executed by Triton's own Python, which brings `triton_python_backend_utils`.
