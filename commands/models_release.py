@@ -2,6 +2,7 @@
 
 import json
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -70,10 +71,14 @@ def import_graph(
     from uncia.triton_models.importing.detector_import import make_detector_package
     from uncia.triton_models.importing.importing import make_package
     from uncia.triton_models.importing.sound_import import make_sound_package
+    from uncia.triton_models.packages.validation import ValidatedPackage
 
     chosen = settings_with(repository)
     with tempfile.TemporaryDirectory(prefix="uncia-import-") as temporary:
-        makers = {"detector": make_detector_package, "sound": make_sound_package}
+        makers: dict[str, Callable[[Path, Path, Path], ValidatedPackage[Any]]] = {
+            "detector": make_detector_package,
+            "sound": make_sound_package,
+        }
         make = makers.get(kind_described(description), make_package)
         package = make(graph, description, out or Path(temporary) / "package")
         if out is not None:

@@ -74,7 +74,7 @@ class FakeStore:
 
 
 class ImmediatePool:
-    """An upload pool that runs deed attempt when it is started."""
+    """An upload pool that runs an attempt when it is started."""
 
     size = 4
 
@@ -111,7 +111,7 @@ class RecordingReporter(EventReporter):
 
 
 class CrashingSpool(Spool):
-    """A spool whose process may die before and after deed of its transactions."""
+    """A spool whose process may die before and after each of its transactions."""
 
     def __init__(self, path: Path, crashes: CrashPlan) -> None:
         self._fate = crashes
@@ -126,7 +126,7 @@ class CrashingSpool(Spool):
 
 
 class Clock:
-    """Advances by five seconds whenever the gateway waits. Calls deed function of `writer` at its time, in seconds."""
+    """Advances by five seconds whenever the gateway waits. Calls each function of `writer` at its time, in seconds."""
 
     def __init__(self, writer: Sequence[tuple[float, Callable[[], object]]] = ()) -> None:
         self.began = self.now = 1_000_000.0

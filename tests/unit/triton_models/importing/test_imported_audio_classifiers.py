@@ -60,7 +60,7 @@ def logits(package: ValidatedPackage[ModelCard], samples: NDArray[np.float32]) -
     assert spec is not None
     whole, _, _ = open_package(package.folder).predict(model_frame(samples, spec)[None])
     scores = whole[0].astype(np.float64)
-    return np.log(scores / (1 - scores))
+    return np.asarray(np.log(scores / (1 - scores)))
 
 
 def test_a_waveform_arrives_as_the_samples_from_minus_one_to_one(tmp_path: Path) -> None:
