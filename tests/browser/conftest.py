@@ -66,9 +66,11 @@ class FoldingPublisher(FakePublisher):
         self._published = threading.Condition()
 
     def publish(self, *events: Decided) -> None:
+        # Before it counts as published: who waits for it finds it in the catalogue.
+        if not self.down:
+            for event in events:
+                self._fold(event)
         super().publish(*events)
-        for event in events:
-            self._fold(event)
         with self._published:
             self._published.notify_all()
 
