@@ -1,6 +1,7 @@
 """Individuals in the catalogue: the registry, and the queue of sightings that wait for a decision."""
 
 import threading
+from collections import OrderedDict
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 
@@ -18,6 +19,7 @@ __all__ = ["Individuals", "SightingQueue", "is_open"]
 Stations = Iterable[str] | None
 
 _AT_ONCE = 200
+_SENT = 1000
 _CREATED = "created"
 
 
@@ -45,6 +47,7 @@ class Individuals:
         self._lock = threading.Lock()
         self._read_until = -1
         self._created: int | None = None
+        self._sent: OrderedDict[str, IndividualDecided] = OrderedDict()
 
     def state(self) -> RegistryState:
         """The registry now."""
@@ -55,6 +58,17 @@ class Individuals:
         """One decision, undone or not."""
         self._read()
         return self._registry.decision(decision_id)
+
+    def note_sent(self, decision: IndividualDecided) -> None:
+        """Remember a decision that this process has published, for the time until the catalogue has it."""
+        with self._lock:
+            self._sent[decision.decision_id] = decision
+            while len(self._sent) > _SENT:
+                self._sent.popitem(last=False)
+
+    def known_decision(self, decision_id: str) -> IndividualDecided | None:
+        """One decision of the catalogue, or one that this process has just published."""
+        return self.decision(decision_id) or self._sent.get(decision_id)
 
     def imported_crop(self, crop_id: str) -> IndividualCrop | None:
         """A picture that was imported, and is of no camera of this system."""
@@ -139,7 +153,7 @@ def is_open(state: RegistryState, burst_id: str, wanted: SightingQueue, reviewer
         return False
     opinions = state.opinions.get(burst_id, {})
     if wanted.disputed:
-        return reviewers > 1 and len(opinions) >= reviewers
+        return reviewers > 1 and decided is None and len(opinions) >= reviewers
     return wanted.reviewer not in opinions
 
 

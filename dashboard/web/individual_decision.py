@@ -74,25 +74,17 @@ def decision_event(
     )
 
 
-def undo_event(
-    undoes: str, known: IndividualDecided | None, sighted: IndividualSighted | None, reviewer: str, at: datetime
-) -> IndividualDecided:
-    """The event that takes a decision back, in the partition of what it undoes.
-
-    `known`: that decision; None where the catalogue does not have it yet: a reviewer undoes it a moment after; then
-    `sighted` is what it is about.
-    """
-    place = known or sighted
-    burst_id = place.burst_id if place else None
+def undo_event(known: IndividualDecided, reviewer: str, at: datetime) -> IndividualDecided:
+    """The event that takes a decision back, in its partition."""
     return make_decision(
         IndividualDecision.UNDO,
         reviewer,
         at,
-        undoes=undoes,
-        burst_id=burst_id,
-        station=place.station if place else None,
-        camera=place.camera if place else None,
-        individual_id=known.individual_id if known and not burst_id else None,
+        undoes=known.decision_id,
+        burst_id=known.burst_id,
+        station=known.station,
+        camera=known.camera,
+        individual_id=None if known.burst_id else known.individual_id,
     )
 
 

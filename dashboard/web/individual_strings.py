@@ -77,6 +77,7 @@ INDIVIDUALS: dict[str, str] = {
     "individual.refused.hidden": "It may be one that was seen at stations which this account may not see: leave it to "
     "another reviewer.",
     "individual.refused.undo": "This is no decision on this burst.",
+    "individual.refused.undo_new": "The individual was found in other bursts since: take it back on its page.",
     "match.title": "Who is it",
     "match.waiting": "{n} bursts to decide",
     "match.disputed": "Disputed",

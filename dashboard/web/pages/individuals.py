@@ -213,7 +213,7 @@ def decide_on_sighting(context: ReviewerChanges, decision: SightingDecision) -> 
     state = services.individuals.state()
     at = datetime.now(UTC)
     if decision.decision is IndividualDecision.UNDO:
-        event = _undo_own(context, decision, sighted, at)
+        event = _undo_own(context, decision, sighted, state, at)
     else:
         _require_unchanged(context, decision, state)
         if decision.decision is IndividualDecision.NEW and _queued(context, sighted, state).hidden:
@@ -225,6 +225,7 @@ def decide_on_sighting(context: ReviewerChanges, decision: SightingDecision) -> 
         if event.individual_id in state.individuals and event.decision is not IndividualDecision.NEW:
             _individual(context, event.individual_id or "", state)
     services.publisher.publish(event)
+    services.individuals.note_sent(event)
     return DecidedAnswer(decision_id=event.decision_id, individual_id=event.individual_id)
 
 
@@ -267,12 +268,13 @@ def merge(
 ) -> Response:
     """Make the individual one with another, which keeps its id, code and name."""
     found, state = _changeable(context, individual_id)
-    other_id = next((one.individual_id for one in _named(context, state, other)), None)
-    if other_id is None:
-        return _refused(context, individual_id, text("individual.refused.unknown", name=other))
-    into, _ = _changeable(context, other_id)
-    if state.resolve(into.individual_id) == state.resolve(found.individual_id):
+    own = state.resolve(found.individual_id)
+    others = _named(context, state, other)
+    if others and all(one.individual_id == own for one in others):
         return _refused(context, individual_id, TEXT["individual.refused.same"])
+    if len(others) != 1:
+        return _refused(context, individual_id, text("individual.refused.unknown", name=other))
+    into, _ = _changeable(context, others[0].individual_id)
     kind = IndividualDecision.LINK if sides else IndividualDecision.MERGE
     event = _decide(context, kind, individual_id=found.individual_id, other_id=into.individual_id)
     return _publish(context, event, into.individual_id)
@@ -316,7 +318,7 @@ def undo(context: ReviewerChanges, individual_id: str, decision: Annotated[_Id, 
     known = context.services.individuals.decision(decision) if decision in about else None
     if known is None:
         raise HTTPException(404, TEXT["error.not_found"])
-    event = undo_event(decision, known, None, context.caller.name, datetime.now(UTC))
+    event = undo_event(known, context.caller.name, datetime.now(UTC))
     return _publish(context, event, found.individual_id)
 
 
@@ -358,16 +360,21 @@ def _require_unchanged(context: Context, decision: SightingDecision, state: Regi
 
 
 def _undo_own(
-    context: Context, decision: SightingDecision, sighted: IndividualSighted, at: datetime
+    context: Context, decision: SightingDecision, sighted: IndividualSighted, state: RegistryState, at: datetime
 ) -> IndividualDecided:
     undoes = decision.undoes or ""
-    known = context.services.individuals.decision(undoes)
     # The catalogue may not have it yet: a reviewer undoes it a moment after.
-    if not undoes.startswith("idn-") or (known is not None and known.burst_id != sighted.burst_id):
+    known = context.services.individuals.known_decision(undoes)
+    if known is None or known.burst_id != sighted.burst_id:
         raise HTTPException(422, TEXT["individual.refused.undo"])
-    if known is not None and known.reviewer != context.caller.name:
+    if known.reviewer != context.caller.name:
         raise HTTPException(422, text("review.refused.undo_other", reviewer=known.reviewer))
-    return undo_event(undoes, known, sighted, context.caller.name, at)
+    if known.decision is IndividualDecision.NEW:
+        made = state.individuals.get(state.resolve(known.individual_id or "") or "")
+        # Without the individual, what was decided about other bursts would count no more.
+        if made is not None and any(one.burst_id != sighted.burst_id for one in made.sightings):
+            raise HTTPException(409, TEXT["individual.refused.undo_new"])
+    return undo_event(known, context.caller.name, at)
 
 
 def _individual(context: Context, individual_id: str, state: RegistryState) -> tuple[Individual, list[Sighting]]:
@@ -380,12 +387,19 @@ def _individual(context: Context, individual_id: str, state: RegistryState) -> t
 
 
 def _changeable(context: Context, individual_id: str) -> tuple[Individual, RegistryState]:
-    """An individual all of whose sightings the account may see; raises 404 or 403."""
+    """An individual all of whose sightings the account may see, those of the one that it is now as well; raises 404 or
+    403.
+    """
     state = context.services.individuals.state()
-    found, seen = _individual(context, individual_id, state)
-    if len(seen) != len(found.sightings):
+    found, _ = _individual(context, individual_id, state)
+    if not _sees_all(context, found, state):
         raise HTTPException(403, TEXT["individual.refused.elsewhere"])
     return found, state
+
+
+def _sees_all(context: Context, individual: Individual, state: RegistryState) -> bool:
+    now = state.individuals[individual.merged_into] if individual.merged_into else individual
+    return len(_visible(context, now)) == len(now.sightings)
 
 
 def _named(context: Context, state: RegistryState, name: str) -> list[Individual]:
@@ -405,7 +419,7 @@ def _one(context: Context, individual_id: str) -> IndividualPage:
     newest = seen[-_SHOWN_SIGHTINGS:]
     known = services.catalogue.bursts_of([one.burst_id for one in newest], context.caller.stations)
     dots, ticks = timeline(seen)
-    everything = len(seen) == len(found.sightings)
+    everything = _sees_all(context, found, state)
     return IndividualPage(
         individual=individual_card(found, seen),
         merged_into=individual_href(found.merged_into) if found.merged_into else None,

@@ -23,7 +23,7 @@ from uncia.events import (
 
 AnyBurst = BurstRow | BurstResolved
 
-__all__ = ["TAXON", "candidate_of", "created", "crop_event", "crop_of", "sighted"]
+__all__ = ["NOW", "TAXON", "candidate_of", "created", "crop_event", "crop_of", "sighted"]
 
 TAXON = "Panthera uncia"
 NOW = datetime(2026, 6, 20, 12, tzinfo=UTC)

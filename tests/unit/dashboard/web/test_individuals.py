@@ -7,9 +7,18 @@ import pytest
 from fastapi.testclient import TestClient
 from sqlalchemy import Engine
 
-from tests.unit.dashboard.catalogue.individual_data import TAXON, candidate_of, created, crop_event, crop_of, sighted
+from tests.unit.dashboard.catalogue.individual_data import (
+    NOW,
+    TAXON,
+    candidate_of,
+    created,
+    crop_event,
+    crop_of,
+    sighted,
+)
 from tests.unit.dashboard.web.alert_data import fold_events
 from tests.unit.dashboard.web.conftest import FakePublisher, SignIn, form_token
+from uncia.camtrap.individual_decisions import make_decision
 from uncia.camtrap.individual_pictures import NamedPicture, picture_decisions
 from uncia.dashboard.catalogue.filters import BurstFilter
 from uncia.dashboard.catalogue.individuals import Individuals
@@ -196,6 +205,7 @@ def test_a_reviewer_of_species_does_not_hold_the_burst_here(
         ("new", {"code": "f01"}, "called f01 already"),
         ("merge", {}, "no decision on a burst"),
         ("undo", {"undoes": "rev-1"}, "no decision on this burst"),
+        ("undo", {"undoes": "idn-of-somebody"}, "no decision on this burst"),
     ],
 )
 def test_what_cannot_be_meant_is_refused_with_a_sentence(
@@ -223,6 +233,21 @@ def test_the_second_of_two_is_told_of_the_first(
     published(publisher, project)
     reviewer.client.post("/individuals/release.json", json={"bursts": [burst]}, headers=reviewer.headers)
     assert "rita" in other.decide(burst, "same", 409, individual="F02")["detail"]
+
+
+def test_an_individual_that_others_found_elsewhere_is_not_taken_back_during_the_review(
+    reviewer: Reviewer, other: Reviewer, project: Project, publisher: FakePublisher, services: Services
+) -> None:
+    made = reviewer.decide(project.bursts[2].burst_id, "new", code="F03")
+    published(publisher, project)
+    reviewer.client.post(
+        "/individuals/release.json", json={"bursts": [project.bursts[3].burst_id]}, headers=reviewer.headers
+    )
+    other.decide(project.bursts[3].burst_id, "same", individual="F03")
+    published(publisher, project)
+    answer = reviewer.decide(project.bursts[2].burst_id, "undo", 409, undoes=made["decision_id"])
+    assert "on its page" in answer["detail"]
+    assert made["individual_id"] in services.individuals.state().individuals
 
 
 # Two reviewers who have to agree
@@ -264,6 +289,17 @@ def test_what_two_disagree_about_is_disputed(
     assert burst not in ids_of(other.queue())
     assert ids_of(other.queue(disputed=True)) == [burst]
     assert other.client.get("/individuals.json").json()["disputed"] == 1
+
+
+def test_what_two_are_unsure_about_is_not_disputed(
+    pair: Services, reviewer: Reviewer, other: Reviewer, project: Project, publisher: FakePublisher
+) -> None:
+    burst = project.bursts[2].burst_id
+    for one in (reviewer, other):
+        one.decide(burst, "unsure")
+        published(publisher, project)
+        one.client.post("/individuals/release.json", json={"bursts": [burst]}, headers=one.headers)
+    assert other.queue(disputed=True) == []
 
 
 # Stations of the account
@@ -332,6 +368,31 @@ def test_an_imported_picture_is_shown_to_accounts_that_see_all_stations(
     assert page["individual"]["references"]["left"]["address"] == address
     assert client.get(address).status_code == 200
     assert limited.client.get(address).status_code == 404
+
+
+def test_who_sees_a_part_of_a_merged_individual_reads_no_history_and_changes_nothing(
+    project: Project, limited: Reviewer
+) -> None:
+    merged = make_decision(IndividualDecision.MERGE, "aigul", NOW, individual_id="ind-f01", other_id="ind-f02")
+    project.fold(merged)
+    page = limited.client.get("/individuals/ind-f01.json").json()
+    assert (page["history"], page["may_change"]) == ([], False)
+    undone = limited.client.post(
+        "/individuals/ind-f01/undo",
+        data={"form_token": limited.headers["x-form-token"], "decision": merged.decision_id},
+    )
+    assert undone.status_code == 403
+
+
+@pytest.mark.parametrize("name", ["F02", "ind-f02"])
+def test_an_individual_is_not_merged_by_a_name_that_two_have(
+    project: Project, sign_in: SignIn, publisher: FakePublisher, name: str
+) -> None:
+    project.fold(
+        created(project.bursts[3], "F02").model_copy(update={"individual_id": "ind-other", "decision_id": "idn-other"})
+    )
+    found = post(sign_in(Role.REVIEWER), "/individuals/ind-f01/merge", other=name)
+    assert (found.status_code, len(publisher.events)) == ((409, 0) if name == "F02" else (303, 1))
 
 
 def post(client: TestClient, path: str, **data: Any) -> Any:
