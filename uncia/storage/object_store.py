@@ -153,9 +153,9 @@ class ObjectStore:
         if settings.s3_cafile is not None and not settings.s3_cafile.is_file():
             raise SettingsError(f"UNCIA_S3_CAFILE={authorities}: there is no such file")
         self.endpoint = settings.s3_endpoint or "Amazon S3"
-        self.verify: str | bool = authorities or Session().get_config_variable("ca_bundle") or True
-        """The file of authorities that certificates are checked with; True: the default ones."""
         try:
+            self.verify: str | bool = authorities or Session().get_config_variable("ca_bundle") or True
+            """The file of authorities that certificates are checked with; True: the default ones."""
             self.client = boto3.client(
                 "s3",
                 endpoint_url=settings.s3_endpoint,

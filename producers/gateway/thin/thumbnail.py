@@ -2,7 +2,7 @@
 
 import io
 
-from uncia.errors import SettingsError
+from uncia.errors import SettingsError, how_to_install
 from uncia.imaging.capture_time import EMBEDDED_ORIGINS, CaptureTime, find_capture_time
 from uncia.imaging.exif import Exif, read_exif_file
 from uncia.imaging.maker_notes import read_maker_note
@@ -24,7 +24,7 @@ def check_pillow() -> None:
         import PIL  # noqa: F401
     except ImportError as error:
         raise SettingsError(
-            "UNCIA_THIN_DAILY_KB needs Pillow for thumbnails: pip install 'uncia[thin]', or pip install pillow"
+            f"UNCIA_THIN_DAILY_KB needs Pillow for thumbnails: {how_to_install('thin')}, or pip install pillow"
         ) from error
 
 

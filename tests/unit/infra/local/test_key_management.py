@@ -125,7 +125,10 @@ def test_the_command_prints_the_settings_of_a_gateway_and_what_they_permit(stack
     lines = dict(line.split("=", 1) for line in done.stdout.splitlines())
     assert lines["UNCIA_S3_SECRET_KEY"] == credential(stack, "gateway-ridge").secret_key
     assert lines["UNCIA_BUCKET"] == "camera-uploads"
-    assert "gateway-ridge may store and read objects below ridge/ and status/ridge/, and nothing else." in done.stderr
+    assert (
+        "may store and read objects below ridge/ and status/ridge/; read objects below fetch/ridge/, and nothing else."
+        in done.stderr
+    )
 
 
 def test_an_uploader_is_given_a_key_of_its_own_that_reads_nothing(stack: Stack) -> None:
@@ -166,8 +169,10 @@ def test_rights_are_described_in_words() -> None:
         "read and list all objects; store and delete objects below crops/; read camera.burst.resolved.v1; write "
         "camera.crop.published.v1"
     )
-    assert describe_rights(person_identity(Role.SUBSCRIBER, "office")) == "read 7 topics"
-    assert describe_rights(gateway_identity("ridge")) == "store and read objects below ridge/ and status/ridge/"
+    assert describe_rights(person_identity(Role.SUBSCRIBER, "office")) == "read 9 topics"
+    assert describe_rights(gateway_identity("ridge")) == (
+        "store and read objects below ridge/ and status/ridge/; read objects below fetch/ridge/"
+    )
     assert describe_rights(PART_IDENTITIES["triton-keeper"]) == ("use Triton for inference; use Triton for control")
 
 

@@ -25,7 +25,12 @@ from uncia.identities import (
 )
 from uncia.infra.local.credentials import ensure_keys
 from uncia.infra.local.store_access import gateways_policy, policy_of, s3_configuration, uploaders_policy, user_name
-from uncia.storage.object_keys import CROPS_PREFIX, EXPLANATIONS_PREFIX, INDIVIDUALS_PREFIX
+from uncia.storage.object_keys import (
+    CROPS_PREFIX,
+    EXPLANATIONS_PREFIX,
+    INDIVIDUALS_PREFIX,
+    SPECTROGRAMS_PREFIX,
+)
 
 BUCKET = "camera-uploads"
 REQUESTS = {
@@ -113,7 +118,12 @@ def test_only_what_a_part_makes_itself_is_deleted_and_that_with_its_older_versio
         for resource in statement["Resource"]
         if action.startswith("s3:Delete")
     }
-    own = {"crops": CROPS_PREFIX, "explain": EXPLANATIONS_PREFIX, "identify": INDIVIDUALS_PREFIX}.get(identity.name)
+    own = {
+        "crops": CROPS_PREFIX,
+        "explain": EXPLANATIONS_PREFIX,
+        "identify": INDIVIDUALS_PREFIX,
+        "listen": SPECTROGRAMS_PREFIX,
+    }.get(identity.name)
     resource = f"arn:aws:s3:::{BUCKET}/{own}*"
     assert deleted == ({"s3:DeleteObject": resource, "s3:DeleteObjectVersion": resource} if own else {})
 
