@@ -126,6 +126,7 @@ class Gateway:
             and self._scan.is_complete
             and not self._spool.count_unfinished()
             and self._spool.next_partial_check(self._run.clock()) is None
+            and not (self._thin is not None and self._thin.is_expiry_due)
         )
 
     def _start_uploads(self) -> bool:

@@ -1,6 +1,7 @@
 """What the gateway's loop does behind a thin link: prepares thumbnails, chooses transfers, looks up requests."""
 
 import hashlib
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -32,6 +33,12 @@ _PLAN_INTERVAL_S = 5.0
 
 _DAY_S = 86_400
 
+_JUMP_S = 3600
+"""A clock that differs by more from the time that has really passed was set."""
+
+_EARLIEST_S = 1_735_689_600
+"""Unix time of 2025-01-01: a clock that shows an earlier one was not set yet since the board was switched on."""
+
 
 class RequestSource(Protocol):
     """Where lists of requests are read. Called by the thread of the pool."""
@@ -62,6 +69,12 @@ class ThinLink:
         self._ledger = parts.ledger
         self._records = ThinRecords(run.spool)
         self._last_poll: float | None = None
+        self._last_answer: float | None = None
+        """When the last poll began of which the answer is recorded, in this run."""
+        self._steady_since = self._last_time = run.clock()
+        """Since when the clock was not set, and what it showed last."""
+        self._last_elapsed = _elapsed()
+        self._was_clock_set = False
         self._plan_again_at = 0.0
         self._reported_day = ""
         self._reported_files: set[int] = set()
@@ -262,6 +275,8 @@ class ThinLink:
         elif outcome.content is not None:
             data, etag = outcome.content
             self._records.add_requests(parse_requests(data), etag)
+        if outcome.error is None:
+            self._last_answer = self._last_poll
 
     def answer_requests(self) -> bool:
         """Answer requests that were not answered yet, each in a sentence. False when there were none to answer."""
@@ -298,9 +313,8 @@ class ThinLink:
 
     def expire(self, now: float) -> bool:
         """End the time of one photograph that nobody requested. False when there is none."""
-        if self._options.keep_days is None:
-            return False
-        entry = self._records.next_expired(now - self._options.keep_days * _DAY_S)
+        self._check_clock(now)
+        entry = self._next_expired()
         if entry is None:
             return False
         self._records.mark_expired(entry)
@@ -311,6 +325,38 @@ class ThinLink:
         )
         self._run.reporter.emit("expired", message, path=str(entry.source), camera=entry.camera)
         return True
+
+    @property
+    def is_expiry_due(self) -> bool:
+        """True where the time of a photograph that nobody requested is over."""
+        return self._next_expired() is not None
+
+    def _next_expired(self) -> SpoolEntry | None:
+        """A photograph that the list did not name when it was read after the end of its time.
+
+        Before an outage of the link it may have been requested in time.
+        """
+        if self._options.keep_days is None or self._last_answer is None:
+            return None
+        return self._records.next_expired(self._last_answer - self._options.keep_days * _DAY_S)
+
+    def _check_clock(self, now: float) -> None:
+        """Where the clock was set, count the time of those anew that are held since a time that it showed before."""
+        elapsed = _elapsed()
+        before = self._last_time + (elapsed - self._last_elapsed)
+        if abs(now - before) > _JUMP_S:
+            self._records.hold_anew(self._steady_since, before, now)
+            self._steady_since = now
+            self._last_poll = self._last_answer = None
+        if now >= _EARLIEST_S and not self._was_clock_set:
+            self._records.hold_anew(0, _EARLIEST_S, now)
+            self._was_clock_set = True
+        self._last_time, self._last_elapsed = now, elapsed
+
+
+def _elapsed() -> float:
+    """Seconds that no setting of the clock changes, with the time in which the computer was suspended."""
+    return time.clock_gettime(time.CLOCK_BOOTTIME) if hasattr(time, "CLOCK_BOOTTIME") else time.monotonic()
 
 
 def _thumbnail_key(entry: SpoolEntry) -> str:

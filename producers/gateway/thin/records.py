@@ -144,6 +144,13 @@ class ThinRecords:
         )
         return self._spool.entry(rows[0]["id"]) if rows else None
 
+    def hold_anew(self, first: float, last: float, now: float) -> None:
+        """What is held since a time from `first` to `last` is held since `now`."""
+        with self._spool.transaction() as database:
+            database.execute(
+                "UPDATE thumbnails SET held_since = ? WHERE held_since BETWEEN ? AND ?", (now, first, last)
+            )
+
     def mark_expired(self, entry: SpoolEntry) -> None:
         """The file is not kept any longer."""
         with self._spool.transaction() as database:

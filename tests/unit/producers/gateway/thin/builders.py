@@ -53,6 +53,8 @@ class ThinStore(FakeStore):
         self.requests: list[FetchLine] = []
         self.read: list[str] = []
         """ETags that polls sent."""
+        self.list_error: Exception | None = None
+        """What polls raise."""
 
     def request(self, thumbnail_key: str, *, by_person: bool = True) -> None:
         self.requests.append(FetchLine(fetch_id(thumbnail_key), by_person))
@@ -73,6 +75,8 @@ class ThinStore(FakeStore):
         self.crashes.step()
         assert key == request_list_key("ridge")
         self.read.append(etag)
+        if self.list_error is not None:
+            raise self.list_error
         if not self.requests:
             raise ObjectMissing("object-missing", key)
         data = render_requests(self.requests)

@@ -144,6 +144,58 @@ def test_what_nobody_requests_in_time_expires_and_is_named(place: tuple[Path, Pa
     assert answers(reporter) == ["gone"]
 
 
+def at(seconds: float) -> Clock:
+    """A clock that shows this Unix time."""
+    clock = Clock()
+    clock.now = seconds
+    return clock
+
+
+def test_what_was_requested_in_time_is_sent_although_the_link_was_out_until_later(place: tuple[Path, Path]) -> None:
+    (data,) = fill(place[0])
+    store = ThinStore()
+    run_thin(*place, store, keep_days=2)
+    store.request_all()
+    run_thin(*place, store, keep_days=2, clock=at(Clock().now + 3 * DAY_S))
+    assert store.photographs == [data]
+
+
+def test_nothing_expires_while_requests_cannot_be_looked_up(place: tuple[Path, Path]) -> None:
+    fill(place[0])
+    store = ThinStore()
+    run_thin(*place, store, keep_days=2)
+    store.list_error = DependencyDown("the link is gone")
+    run_thin(*place, store, keep_days=2, clock=at(Clock().now + 3 * DAY_S))
+    assert [row["state"] for row in rows(place[1])] == ["held"]
+
+
+def test_one_run_ends_the_time_of_all_that_expire(place: tuple[Path, Path]) -> None:
+    fill(place[0], 3)
+    store = ThinStore()
+    run_thin(*place, store, keep_days=2)
+    run_thin(*place, store, keep_days=2, clock=at(Clock().now + 3 * DAY_S))
+    assert [row["state"] for row in rows(place[1])] == ["expired"] * 3
+
+
+def test_what_is_held_since_before_the_clock_was_set_is_held_since_then(place: tuple[Path, Path]) -> None:
+    fill(place[0])
+    store = ThinStore()
+    run_thin(*place, store, keep_days=2, clock=at(100))
+    for days, state in ((0, "held"), (1, "held"), (3, "expired")):
+        run_thin(*place, store, keep_days=2, clock=at(1_800_000_000 + days * DAY_S))
+        assert [row["state"] for row in rows(place[1])] == [state]
+
+
+def test_nothing_expires_because_the_clock_is_set_during_a_run(place: tuple[Path, Path]) -> None:
+    fill(place[0], 2)
+    store = ThinStore(None, OSError("a reason to wait"))
+    clock = Clock([(3, lambda: setattr(clock, "now", clock.now + 100 * DAY_S))])
+    clock.began = clock.now = 1_800_000_000
+    run_thin(*place, store, keep_days=2, clock=clock)
+    assert clock.now > clock.began + 99 * DAY_S
+    assert [row["state"] for row in rows(place[1])] == ["held", "held"]
+
+
 def test_an_edited_photograph_replaces_its_thumbnail_and_keeps_its_request(place: tuple[Path, Path]) -> None:
     fill(place[0])
     path = place[0] / "north" / "IMG_0000.JPG"
