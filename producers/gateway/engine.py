@@ -102,6 +102,7 @@ class Gateway:
         self._scan.report_skipped()
         summary = self._run.summary
         summary.held = self._spool.count_held()
+        summary.expired = self._spool.count_expired()
         summary.remaining = self._spool.count_unfinished() + self._scan.unsettled
         return summary
 

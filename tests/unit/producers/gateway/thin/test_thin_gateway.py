@@ -177,6 +177,16 @@ def test_one_run_ends_the_time_of_all_that_expire(place: tuple[Path, Path]) -> N
     assert [row["state"] for row in rows(place[1])] == ["expired"] * 3
 
 
+def test_a_run_is_not_complete_where_the_store_has_only_thumbnails_of_what_expired(place: tuple[Path, Path]) -> None:
+    fill(place[0])
+    store, later = ThinStore(), at(Clock().now + 3 * DAY_S)
+    run_thin(*place, store, keep_days=2)
+    for _ in range(2):
+        summary = run_thin(*place, store, keep_days=2, clock=later)
+        assert (summary.held, summary.expired, summary.complete) == (0, 1, False)
+        assert "1 expired, of which the store has the thumbnail only" in summary.sentence()
+
+
 def test_what_is_held_since_before_the_clock_was_set_is_held_since_then(place: tuple[Path, Path]) -> None:
     fill(place[0])
     store = ThinStore()
