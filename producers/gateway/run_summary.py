@@ -27,6 +27,8 @@ class RunSummary:
     expired: int = 0
     """Files that nobody requested in time: the store has only the thumbnail, and no later run sends more."""
     remaining: int = 0
+    too_large: int = 0
+    """Those of the remaining files that need more than a day of a thin link has."""
     bytes: int = 0
     left: dict[str, int] = field(default_factory=dict)
     """Skipped files, which are not photographs for the stream, by kind."""
@@ -51,4 +53,6 @@ class RunSummary:
             done += f"; {self.expired:,} expired, of which the store has the thumbnail only"
         if self.left:
             done += f"; left {location}: {file_kinds.count_sentence(self.left)}"
-        return done + (f"; {self.remaining:,} remain for the next run" if self.remaining else "")
+        if self.remaining:
+            done += f"; {self.remaining:,} remain for the next run"
+        return done + (f", {self.too_large:,} of them too large for any day of the link" if self.too_large else "")

@@ -85,8 +85,8 @@ class SpoolQueries:
         """The number of files whose bytes the store does not have, because nobody requested them in time."""
         return int(
             self._rows(
-                "SELECT count(*) FROM files AS mine WHERE state = 'expired' AND NOT EXISTS (SELECT 1 FROM files AS other"
-                " WHERE other.sha256 = mine.sha256 AND other.station = mine.station AND other.camera = mine.camera"
+                "SELECT count(*) FROM files AS mine WHERE state = 'expired' AND NOT EXISTS"
+                " (SELECT 1 FROM files AS other WHERE other.sha256 = mine.sha256 AND other.station = mine.station AND other.camera = mine.camera"
                 " AND other.state = 'confirmed')",
                 (),
             )[0][0]

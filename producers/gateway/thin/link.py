@@ -1,6 +1,7 @@
 """What the gateway's loop does behind a thin link: prepares thumbnails, chooses transfers, looks up requests."""
 
 import hashlib
+import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -9,16 +10,23 @@ from typing import Protocol
 
 from uncia.errors import UnciaError
 from uncia.events import Lane
-from uncia.fetch_requests import MAX_BYTES, parse_requests, request_list_key
+from uncia.fetch_requests import LONGEST_LIST, MAX_BYTES, parse_requests, request_list_key
 from uncia.imaging.gps_removal import MAX_BYTES as MAX_PHOTOGRAPH_BYTES
 from uncia.imaging.gps_removal import remove_gps
 from uncia.producers.gateway.completion import Completion
 from uncia.producers.gateway.options import ThinOptions
 from uncia.producers.gateway.run_context import RunContext
 from uncia.producers.gateway.spool_entry import FileState, SpoolEntry
-from uncia.producers.gateway.thin.budget import day_of, transfer_cost
+from uncia.producers.gateway.thin.budget import day_of, most_bytes, transfer_cost
 from uncia.producers.gateway.thin.ledger import Ledger, Purpose
-from uncia.producers.gateway.thin.plan import Transfer, Urgency, is_poll_due, most_for_photograph, next_transfer
+from uncia.producers.gateway.thin.plan import (
+    Transfer,
+    Urgency,
+    is_poll_due,
+    most_for_photograph,
+    most_for_thumbnail,
+    next_transfer,
+)
 from uncia.producers.gateway.thin.records import ThinRecords
 from uncia.producers.gateway.thin.thumbnail import NoThumbnail, make_thumbnail
 from uncia.producers.gateway.upload_pool import PollOutcome
@@ -68,6 +76,11 @@ class ThinLink:
         self._parts = parts
         self._ledger = parts.ledger
         self._records = ThinRecords(run.spool)
+        budget, tls = parts.ledger.budget, parts.tls
+        self._kept_for_poll = transfer_cost(LONGEST_LIST, tls=tls)
+        self._most = most_for_photograph(budget, self._kept_for_poll)
+        self._most_thumbnail_bytes = most_bytes(most_for_thumbnail(budget, self._kept_for_poll), tls=tls)
+        self._is_budget_applied = False
         self._last_poll: float | None = None
         self._last_answer: float | None = None
         """When the last poll began of which the answer is recorded, in this run."""
@@ -89,6 +102,9 @@ class ThinLink:
 
     def prepare_next(self) -> bool:
         """Make the next thumbnail. False when there is none to make."""
+        if not self._is_budget_applied:
+            self._records.prepare_again(self._most_thumbnail_bytes, most_bytes(self._most, tls=self._parts.tls))
+            self._is_budget_applied = True
         entry = self._records.next_to_prepare()
         if entry is None:
             return False
@@ -97,9 +113,10 @@ class ThinLink:
         try:
             if entry.replaces is not None or entry.partial is not None:
                 raise NoThumbnail("it replaces a stored one" if entry.replaces is not None else "it is incomplete")
-            thumbnail = make_thumbnail(self._content(entry), self._options.thumbnail_px)
+            thumbnail = make_thumbnail(self._content(entry), self._options.thumbnail_px, self._most_thumbnail_bytes)
         except NoThumbnail as error:
             self._records.add_whole(entry.id, key)
+            self._plan_again_at = 0.0
             message = f"{entry.source} is sent whole, without a thumbnail: {error}"
             self._run.reporter.emit("no-thumbnail", message, path=str(entry.source), error=str(error))
             return True
@@ -142,18 +159,30 @@ class ThinLink:
         """As `Spool.claim_upload`: the next file to send something of; None when nothing is due or affordable."""
         if now < self._plan_again_at:
             return None
-        waiting = [
-            Transfer(one.file, one.urgency, transfer_cost(one.bytes, tls=self._parts.tls))
-            for one in self._records.waiting(now)
-        ]
+        waiting = self._waiting(now)
         if not waiting:
             return None
-        chosen = next_transfer(waiting, self._ledger.budget, self._ledger.spent())
+        chosen = next_transfer(waiting, self._ledger.budget, self._ledger.spent(), self._kept_for_poll)
         if chosen is None:
             self._plan_again_at = now + _PLAN_INTERVAL_S
             self._report_blocked(waiting, now)
             return None
         return self._records.claim(chosen.file)
+
+    def _waiting(self, now: float) -> list[Transfer]:
+        return [
+            Transfer(one.file, one.urgency, transfer_cost(one.bytes, tls=self._parts.tls))
+            for one in self._records.waiting(now)
+        ]
+
+    def count_too_large(self) -> int:
+        """The number of photographs that wait, need more than a day's budget has for one, and were named."""
+        if not self._reported_files:
+            return 0
+        return sum(one.file in self._reported_files for one in self._waiting(math.inf) if self._is_too_large(one))
+
+    def _is_too_large(self, one: Transfer) -> bool:
+        return one.urgency is not Urgency.THUMBNAIL and one.cost > self._most
 
     def upload(self, entry: SpoolEntry, whole: Upload) -> Upload:
         """What is sent of a file: its thumbnail, or all of it."""
@@ -211,10 +240,9 @@ class ThinLink:
         return True
 
     def _report_blocked(self, waiting: list[Transfer], now: float) -> None:
-        most, budget = most_for_photograph(self._ledger.budget), self._ledger.budget
+        most, budget = self._most, self._ledger.budget
         for transfer in waiting:
-            too_large = transfer.cost > most and transfer.urgency is not Urgency.THUMBNAIL
-            if too_large and transfer.file not in self._reported_files:
+            if self._is_too_large(transfer) and transfer.file not in self._reported_files:
                 self._reported_files.add(transfer.file)
                 source = self._spool.entry(transfer.file).source
                 message = (
@@ -239,7 +267,7 @@ class ThinLink:
 
     def due_poll(self, now: float) -> Callable[[], PollOutcome] | None:
         """The attempt to look up requests, if it is due. Without a photograph that could be requested it never is."""
-        cost = transfer_cost(0, tls=self._parts.tls)
+        cost = transfer_cost(0, tls=self._parts.tls)  # the list is unchanged most of the time
         spent, budget = self._ledger.spent(), self._ledger.budget
         if not self._spool.count_held() or not is_poll_due(
             now, self._last_poll, self._options.poll_s, cost, budget, spent

@@ -73,6 +73,16 @@ class ThinRecords:
                 (entry.id, earlier.id),
             )
 
+    def prepare_again(self, most_thumbnail: int, most_photograph: int) -> None:
+        """Decide again what is sent first of files of which it has too many bytes: the budget may have changed."""
+        with self._spool.transaction() as database:
+            database.execute(
+                "UPDATE thumbnails SET size = NULL, sha256 = NULL, md5 = NULL, urgency = 0 WHERE file IN"
+                " (SELECT id FROM files WHERE files.state IN ('spooled', 'waiting') AND files.sha256 IS NOT NULL"
+                " AND ((urgency = 0 AND thumbnails.size > ?) OR (urgency = 3 AND files.size > ?)))",
+                (most_thumbnail, most_photograph),
+            )
+
     def _put(self, file: int, key: str, content: tuple[int | None, str | None, str | None], urgency: Urgency) -> None:
         with self._spool.transaction() as database:
             database.execute(

@@ -224,7 +224,7 @@ def test_an_edited_photograph_replaces_its_thumbnail_and_keeps_its_request(place
 def test_the_day_that_is_used_up_is_reported_and_the_next_one_continues(place: tuple[Path, Path]) -> None:
     originals = fill(place[0], 8)
     store, reporter, clock = MeteredStore(), RecordingReporter(), Clock()
-    limit = 9_000
+    limit = 18_000
     run_thin(*place, store, reporter, daily_bytes=limit, clock=clock, give_up_after_s=60)
     assert len(store.thumbnails) < len(originals)
     assert "wait for the next UTC day" in reporter.of("budget")[0]["text"]
@@ -239,9 +239,47 @@ def test_a_photograph_larger_than_any_day_permits_stays_and_is_named(place: tupl
     store, reporter = ThinStore(), RecordingReporter()
     run_thin(*place, store, reporter, daily_bytes=60_000)
     store.request_all()
-    summary = run_thin(*place, store, reporter, daily_bytes=60_000, give_up_after_s=60)
+    summary = run_thin(*place, store, reporter, daily_bytes=60_000)  # and ends, although it waits for nothing else
     assert "IMG_0000.JPG needs" in reporter.of("too-large")[0]["text"]
-    assert (summary.remaining, store.photographs) == (1, [])
+    assert (summary.remaining, summary.too_large, store.photographs) == (1, 1, [])
+    assert "1 remain for the next run, 1 of them too large for any day of the link" in summary.sentence()
+
+
+def test_requests_are_looked_up_each_day_however_small_the_budget_is(place: tuple[Path, Path]) -> None:
+    fill(place[0])
+    store = MeteredStore()
+    run_thin(*place, store, daily_bytes=18_000)
+    store.request_all()
+    reads = len(store.read)
+    run_thin(*place, store, daily_bytes=18_000, clock=at(Clock().now + DAY_S))
+    assert len(store.read) == reads + 1
+
+
+def test_a_thumbnail_too_large_for_any_day_is_made_smaller(place: tuple[Path, Path]) -> None:
+    path = place[0] / "north" / "IMG_0000.JPG"
+    exposure(path, TAKEN, maker_note=20_000)
+    store = ThinStore()
+    run_thin(*place, store, daily_bytes=18_000)
+    (key,) = store.thumbnails
+    assert len(store.objects[key]) < 5_000
+
+
+def test_where_no_thumbnail_is_small_enough_it_is_named_and_the_others_are_sent(place: tuple[Path, Path]) -> None:
+    exposure(place[0] / "north" / "IMG_0000.JPG", TAKEN, artist=20_000)
+    exposure(place[0] / "north" / "IMG_0001.JPG", TAKEN + timedelta(seconds=1), seed=1)
+    store, reporter = ThinStore(), RecordingReporter()
+    summary = run_thin(*place, store, reporter, daily_bytes=18_000)
+    assert "IMG_0000.JPG" in reporter.of("too-large")[0]["text"]
+    assert "its smallest thumbnail has" in reporter.of("no-thumbnail")[0]["text"]
+    assert (len(store.thumbnails), summary.held, summary.too_large) == (1, 1, 1)
+
+
+def test_a_larger_budget_gives_a_thumbnail_to_what_was_too_large_before(place: tuple[Path, Path]) -> None:
+    exposure(place[0] / "north" / "IMG_0000.JPG", TAKEN, artist=20_000)
+    store = ThinStore()
+    run_thin(*place, store, daily_bytes=18_000)
+    summary = run_thin(*place, store, daily_bytes=60_000)
+    assert (len(store.thumbnails), summary.held, summary.too_large) == (1, 1, 0)
 
 
 @settings(max_examples=12, deadline=None)
