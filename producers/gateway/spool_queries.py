@@ -86,8 +86,8 @@ class SpoolQueries:
         return int(
             self._rows(
                 "SELECT count(*) FROM files AS mine WHERE state = 'expired' AND NOT EXISTS"
-                " (SELECT 1 FROM files AS other WHERE other.sha256 = mine.sha256 AND other.station = mine.station AND other.camera = mine.camera"
-                " AND other.state = 'confirmed')",
+                " (SELECT 1 FROM files AS other WHERE other.sha256 = mine.sha256 AND other.station = mine.station"
+                " AND other.camera = mine.camera AND other.state = 'confirmed')",
                 (),
             )[0][0]
         )
