@@ -109,8 +109,11 @@ class ThinRecords:
             twin = database.execute(
                 "SELECT other.id FROM files AS mine JOIN files AS other ON other.sha256 = mine.sha256"
                 " AND other.station = mine.station AND other.camera = mine.camera AND other.id != mine.id"
+                " JOIN thumbnails ON thumbnails.file = mine.id"
                 " WHERE mine.id = ? AND mine.partial IS NULL AND mine.replaces IS NULL AND other.partial IS NULL"
-                " AND (other.state = 'confirmed' OR (other.state = 'held' AND other.copy IS NOT NULL)) LIMIT 1",
+                # What is held may stand for a thumbnail alone: a whole photograph that is to be sent would wait for it.
+                " AND (other.state = 'confirmed' OR (urgency = 0 AND other.state = 'held' AND other.copy IS NOT NULL))"
+                " ORDER BY other.state LIMIT 1",
                 (file,),
             ).fetchone()
             if twin is not None:
@@ -162,9 +165,12 @@ class ThinRecords:
             )
 
     def mark_expired(self, entry: SpoolEntry) -> None:
-        """The file is not kept any longer."""
+        """The file is not kept any longer, nor are those that repeat it."""
         with self._spool.transaction() as database:
             _move(database, entry.id, ("held",), "state = 'expired'", (entry.id,))
+            database.execute(
+                "UPDATE files SET state = 'expired' WHERE duplicate_of = ? AND state = 'duplicate'", (entry.id,)
+            )
 
     # Requests.
 

@@ -16,6 +16,7 @@ from tests.unit.producers.gateway.builders import Clock, Crash, CrashPlan, Recor
 from tests.unit.producers.gateway.thin.builders import SIDE, MeteredStore, ThinStore, exposure, run_thin
 from uncia.errors import DependencyDown
 from uncia.fetch_requests import fetch_id
+from uncia.producers.gateway.content import SourceMissing
 
 TAKEN = datetime(2026, 3, 14, 7, 15, 30)
 DAY_S = 86_400
@@ -85,6 +86,55 @@ def test_the_same_photograph_twice_is_held_once(place: tuple[Path, Path]) -> Non
     store = ThinStore()
     summary = run_thin(*place, store)
     assert (len(store.thumbnails), summary.held, summary.duplicates) == (1, 1, 1)
+
+
+def repeat(folder: Path) -> None:
+    """Copy the photograph under another name."""
+    (folder / "north" / "copy.JPG").write_bytes((folder / "north" / "IMG_0000.JPG").read_bytes())
+
+
+def test_a_requested_photograph_is_sent_although_the_same_one_was_held_meanwhile(place: tuple[Path, Path]) -> None:
+    (data,) = fill(place[0])
+    store = ThinStore()
+    run_thin(*place, store, daily_bytes=60_000)
+    store.request_all()
+    repeat(place[0])
+    run_thin(*place, store, daily_bytes=60_000)  # it is too large for that
+    assert [row["state"] for row in rows(place[1])] == ["spooled", "held"]
+    run_thin(*place, store)
+    assert store.photographs == [data]
+
+
+def test_what_repeats_a_held_photograph_that_vanishes_is_held_itself(place: tuple[Path, Path]) -> None:
+    fill(place[0])
+    repeat(place[0])
+    store = ThinStore()
+    run_thin(*place, store)
+    store.request_all()
+    (place[0] / "north" / "IMG_0000.JPG").unlink()
+    store.failures = [SourceMissing("its copy cannot be read")]
+    run_thin(*place, store)
+    assert [row["state"] for row in rows(place[1])] == ["gone", "held"]
+
+
+def test_what_repeats_a_held_photograph_expires_with_it(place: tuple[Path, Path]) -> None:
+    fill(place[0])
+    repeat(place[0])
+    store = ThinStore()
+    run_thin(*place, store, keep_days=2)
+    summary = run_thin(*place, store, keep_days=2, clock=at(Clock().now + 3 * DAY_S))
+    assert [row["state"] for row in rows(place[1])] == ["expired", "expired"]
+    assert summary.expired == 2
+
+
+def test_of_a_photograph_that_repeats_a_held_one_it_is_not_said_that_it_is_stored(place: tuple[Path, Path]) -> None:
+    fill(place[0])
+    repeat(place[0])
+    reporter = RecordingReporter()
+    run_thin(*place, ThinStore(), reporter)
+    (event,) = reporter.of("duplicate")
+    assert "copy.JPG repeats IMG_0000.JPG, of which the store has the thumbnail" in event["text"]
+    assert event["key"] is None
 
 
 def answers(reporter: RecordingReporter) -> list[str]:
