@@ -39,6 +39,9 @@ from uncia.storage.object_store import AccessRefused, ObjectMissing
 _PLAN_INTERVAL_S = 5.0
 """While the budget permits no transfer, the plan is made again after so long."""
 
+_DISK_WAIT_S = 30
+"""After a thumbnail could not be written, the next attempt is made so much later."""
+
 _DAY_S = 86_400
 
 _JUMP_S = 3600
@@ -88,6 +91,7 @@ class ThinLink:
         """Since when the clock was not set, and what it showed last."""
         self._last_elapsed = _elapsed()
         self._was_clock_set = False
+        self._prepare_again_at = 0.0
         self._plan_again_at = 0.0
         self._reported_day = ""
         self._reported_files: set[int] = set()
@@ -101,10 +105,13 @@ class ThinLink:
     # Thumbnails.
 
     def prepare_next(self) -> bool:
-        """Make the next thumbnail. False when there is none to make."""
+        """Make the next thumbnail. False when there is none to make, or none can be written now."""
         if not self._is_budget_applied:
             self._records.prepare_again(self._most_thumbnail_bytes, most_bytes(self._most, tls=self._parts.tls))
             self._is_budget_applied = True
+        now = self._run.clock()
+        if now < self._prepare_again_at:
+            return False
         entry = self._records.next_to_prepare()
         if entry is None:
             return False
@@ -122,8 +129,15 @@ class ThinLink:
             return True
         path = self._path(entry)
         new = path.with_name(f"{path.name}.part")  # removed by the next start where this one ends here
-        new.write_bytes(thumbnail)
-        replace_durably(new, path)
+        try:
+            new.write_bytes(thumbnail)
+            replace_durably(new, path)
+        except OSError as error:  # a full disk: what is uploaded meanwhile may free it
+            self._prepare_again_at = now + _DISK_WAIT_S
+            reason = f"no thumbnail can be written to {self._spool.folder} ({error.strerror})"
+            message = f"{reason}: free some space; nothing is lost"
+            self._run.reporter.emit("waiting", message, error=str(error), seconds=_DISK_WAIT_S)
+            return False
         self._records.add_thumbnail(
             entry.id,
             key,
@@ -375,6 +389,7 @@ class ThinLink:
         if abs(now - before) > _JUMP_S:
             self._records.hold_anew(self._steady_since, before, now)
             self._steady_since = now
+            self._prepare_again_at = self._plan_again_at = 0.0
             self._last_poll = self._last_answer = None
         if now >= _EARLIEST_S and not self._was_clock_set:
             self._records.hold_anew(0, _EARLIEST_S, now)

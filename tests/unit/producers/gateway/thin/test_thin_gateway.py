@@ -1,6 +1,7 @@
 """A gateway behind a thin link: a thumbnail first, the photograph on request, and nothing lost."""
 
 import contextlib
+import errno
 import io
 import sqlite3
 import tempfile
@@ -17,6 +18,9 @@ from tests.unit.producers.gateway.thin.builders import SIDE, MeteredStore, ThinS
 from uncia.errors import DependencyDown
 from uncia.fetch_requests import fetch_id
 from uncia.producers.gateway.content import SourceMissing
+from uncia.producers.gateway.spool_entry import NOT_STORED
+from uncia.producers.gateway.thin import link
+from uncia.storage.durable import replace_durably
 
 TAKEN = datetime(2026, 3, 14, 7, 15, 30)
 DAY_S = 86_400
@@ -332,6 +336,23 @@ def test_a_larger_budget_gives_a_thumbnail_to_what_was_too_large_before(place: t
     assert (len(store.thumbnails), summary.held, summary.too_large) == (1, 1, 0)
 
 
+def test_a_disk_without_space_for_a_thumbnail_delays_it(
+    place: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    failures = [OSError(errno.ENOSPC, "No space left on device")] * 2
+
+    def replace(new: Path, path: Path) -> None:
+        if failures:
+            raise failures.pop()
+        replace_durably(new, path)
+
+    monkeypatch.setattr(link, "replace_durably", replace)
+    fill(place[0])
+    store, reporter = ThinStore(), RecordingReporter()
+    assert run_thin(*place, store, reporter).held == 1
+    assert "No space left on device" in reporter.of("waiting")[0]["text"]
+
+
 @settings(max_examples=12, deadline=None)
 @given(
     count=st.integers(1, 3),
@@ -353,6 +374,9 @@ def test_after_crashes_every_photograph_is_held_or_stored_and_every_request_is_m
             with contextlib.suppress(Crash):
                 run_thin(folder, spool, store, reporter, crashes=CrashPlan(step), copy=copy)
             _check_nothing_lost(originals, spool, store, folder)
+        if copy:
+            for path in folder.rglob("*.JPG"):
+                path.unlink()  # from now on the copies are the only ones
         requested = {at for row in rows(spool) if (at := names[Path(row["source"].decode()).name]) in wanted}
         by_id = _thumbnail_ids(spool)
         for at in requested:
@@ -361,6 +385,7 @@ def test_after_crashes_every_photograph_is_held_or_stored_and_every_request_is_m
         for step in [*crash_steps, None]:
             with contextlib.suppress(Crash):
                 run_thin(folder, spool, store, reporter, crashes=CrashPlan(step), copy=copy)
+            _check_nothing_lost(originals, spool, store, folder)
         assert sorted(store.photographs) == sorted(originals[at] for at in requested)
         assert len(store.thumbnails) == count
 
@@ -371,8 +396,12 @@ def _thumbnail_ids(spool: Path) -> dict[int, str]:
 
 
 def _check_nothing_lost(originals: list[bytes], spool: Path, store: ThinStore, folder: Path) -> None:
+    """Each photograph is in the store, in the folder, or in the spool as a copy that its row keeps."""
     kept = [path.read_bytes() for path in folder.rglob("*.JPG")]
     for row in rows(spool) if spool.exists() else []:
+        copy = spool.with_name("spool.sqlite.files") / row["copy"] if row["copy"] else None
+        if row["state"] in NOT_STORED and copy is not None:
+            kept.append(copy.read_bytes())
         if row["state"] == "held":
-            assert store.thumbnails
+            assert _thumbnail_ids(spool)[row["id"]] in {fetch_id(key) for key in store.thumbnails}
     assert all(data in kept or data in store.photographs for data in originals)
