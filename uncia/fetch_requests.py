@@ -21,6 +21,9 @@ MAX_BYTES = 8192
 
 _ID_DIGITS = 16
 
+LONGEST_LIST = MAX_REQUESTS * (_ID_DIGITS + len(" p\n"))
+"""Bytes of a full list."""
+
 
 @dataclass(frozen=True)
 class FetchLine:

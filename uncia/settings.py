@@ -684,7 +684,7 @@ class Settings(BaseSettings):
 
     thin_daily_kb: int | None = Field(
         default=None,
-        ge=20,
+        ge=50,  # with TLS, looking up requests once and one small thumbnail
         le=100_000_000,
         description="gateway behind a thin link: bytes per UTC day that it may use, in both directions, in thousands. "
         "It then sends a thumbnail of each photograph, and the photograph on request (extra `thin`, docs/gateway.md); "
@@ -697,8 +697,8 @@ class Settings(BaseSettings):
         default=900,
         ge=1,
         le=_TEN_YEARS_S,
-        description="gateway behind a thin link: interval at which it looks for requests, in seconds; polls use at "
-        "most a tenth of the budget",
+        description="gateway behind a thin link: interval at which it looks for requests, in seconds; but for "
+        "the first one of a day, polls use at most a tenth of the budget",
     )
     thin_keep_days: float | None = Field(
         default=None,

@@ -297,15 +297,23 @@ class Explainer:
         await self._put(marker, _MARK, "application/json")
         bucket, prefix = self._settings.bucket, f"explanations/{camera}/{ids.explanation_prefix(image_id)}"
         async with self._storing:
-            keys = await self._with_store(
-                # With versions: a deletion that was interrupted may have hidden an object without removing them.
-                lambda: asyncio.to_thread(lambda: {found.object.key for found in self._store.history(bucket, prefix)})
-            )
+            keys = await self._with_store(lambda: asyncio.to_thread(self._stored_keys, bucket, prefix))
             for key in sorted(keys - {marker}, key=lambda key: key.endswith(_WEIGHTS)):
                 event = await self._event_at(key) if key.endswith(_WEIGHTS) else None
                 if event is not None:
                     await publish(_withdrawn(event))
                 await self._with_store(lambda key=key: asyncio.to_thread(self._store.delete_with_versions, bucket, key))  # type: ignore[misc]
+
+    def _stored_keys(self, bucket: str, prefix: str) -> set[str]:
+        """With older versions: a deletion that was interrupted may have hidden an object without removing them.
+
+        A key that may not list versions is one of a bucket without them, where the objects are all that there is;
+        in another bucket the deletion of each is refused, and waits for the right.
+        """
+        try:
+            return {found.object.key for found in self._store.history(bucket, prefix)}
+        except AccessRefused:
+            return {found.key for found in self._store.list(bucket, prefix)}
 
     async def _with_store(self, call: Callable[[], Awaitable[T]]) -> T:
         return await retry_until_available(call, waiting_for="object store", on=(DependencyDown, AccessRefused))

@@ -6,9 +6,12 @@ from typing import Protocol
 
 from uncia.producers.gateway.content import SourceChanged, SourceMissing, SourceUnreadable, Stopped, read_content
 from uncia.producers.gateway.run_context import RunContext
-from uncia.producers.gateway.spool_entry import FileState, SpoolEntry
+from uncia.producers.gateway.spool_entry import NOT_STORED, FileState, SpoolEntry
 from uncia.producers.gateway.upload_pool import UploadOutcome
 from uncia.producers.gateway.uploader import Receipt, StoreMismatch, Upload
+
+_NOT_WHOLE = (*NOT_STORED, FileState.EXPIRED)
+"""States of a file behind a thin link that others may repeat before the store has all of it."""
 
 
 class Destination(Protocol):
@@ -130,7 +133,7 @@ class Completion:
             "station": entry.station,
             "camera": entry.camera,
             "bucket": self._destination.bucket,
-            "key": stored.key,
+            "key": stored.key if stored.state not in _NOT_WHOLE else None,
             "etag": stored.etag,
             "size": entry.size,
             "sha256": entry.sha256,
@@ -138,7 +141,9 @@ class Completion:
         }
         emit = self._run.reporter.emit
         if entry.state is FileState.DUPLICATE:
-            message = f"{entry.source} repeats {stored.source.name}, which is stored"
+            whole = stored.state not in _NOT_WHOLE
+            where = "which is stored" if whole else "of which the store has the thumbnail"
+            message = f"{entry.source} repeats {stored.source.name}, {where}"
             emit("duplicate", message, **fields, duplicate_of=str(stored.source))
         else:
             message = f"{entry.source} -> {stored.key}" + (f" (incomplete: {entry.partial})" if entry.partial else "")

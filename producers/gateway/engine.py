@@ -102,6 +102,8 @@ class Gateway:
         self._scan.report_skipped()
         summary = self._run.summary
         summary.held = self._spool.count_held()
+        summary.expired = self._spool.count_expired()
+        summary.too_large = self._count_too_large()
         summary.remaining = self._spool.count_unfinished() + self._scan.unsettled
         return summary
 
@@ -124,9 +126,14 @@ class Gateway:
         return (
             not (self._pool.busy or self._outcomes or self._completion.pending)
             and self._scan.is_complete
-            and not self._spool.count_unfinished()
+            and self._spool.count_unfinished() == self._count_too_large()
             and self._spool.next_partial_check(self._run.clock()) is None
+            and not (self._thin is not None and self._thin.is_expiry_due)
         )
+
+    def _count_too_large(self) -> int:
+        """The number of photographs that a thin link can never carry: no wait helps them."""
+        return self._thin.count_too_large() if self._thin is not None else 0
 
     def _start_uploads(self) -> bool:
         """Start as many attempts as the pool has free threads. False when none was started."""

@@ -24,7 +24,11 @@ class RunSummary:
     """Thumbnails that were stored; thin links only."""
     held: int = 0
     """Files of which the store has only the thumbnail."""
+    expired: int = 0
+    """Files that nobody requested in time: the store has only the thumbnail, and no later run sends more."""
     remaining: int = 0
+    too_large: int = 0
+    """Those of the remaining files that need more than a day of a thin link has."""
     bytes: int = 0
     left: dict[str, int] = field(default_factory=dict)
     """Skipped files, which are not photographs for the stream, by kind."""
@@ -32,7 +36,7 @@ class RunSummary:
     @property
     def complete(self) -> bool:
         """True where every photograph of the folder is in the store."""
-        return not (self.remaining or self.held or self.vanished or self.ignored or self.unreadable)
+        return not (self.remaining or self.held or self.expired or self.vanished or self.ignored or self.unreadable)
 
     def sentence(self, location: str = "in the folder") -> str:
         """The summary for people; `location` is where skipped files are left."""
@@ -45,6 +49,10 @@ class RunSummary:
             done += f"; {self.gps_kept:,} with their position, if they have one"
         if self.held:
             done += f"; {self.held:,} held here, of which the store has the thumbnail"
+        if self.expired:
+            done += f"; {self.expired:,} expired, of which the store has the thumbnail only"
         if self.left:
             done += f"; left {location}: {file_kinds.count_sentence(self.left)}"
-        return done + (f"; {self.remaining:,} remain for the next run" if self.remaining else "")
+        if self.remaining:
+            done += f"; {self.remaining:,} remain for the next run"
+        return done + (f", {self.too_large:,} of them too large for any day of the link" if self.too_large else "")

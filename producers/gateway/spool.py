@@ -10,11 +10,14 @@ Behind a thin link (`uncia.producers.gateway.thin`) `uploading` is first of the 
 
     uploading ──▶ held ──▶ spooled                         the store has the thumbnail; then the whole file is requested
                     └────▶ expired                         nobody requested it in time
+    duplicate ──▶ spooled                                  the held file that it repeats vanished before it was stored
+         └──────▶ expired                                  together with the held file that it repeats
 
 Invariants (the tests in `tests/unit/producers/gateway` check them with crashes between any two steps):
 
 1. A row becomes `confirmed` only after the store has confirmed these bytes under this key, and `duplicate` only while a
-   confirmed or held row of the same station and camera has the same SHA-256.
+   confirmed or held row of the same station and camera has the same SHA-256. It is `duplicate` of a held row only
+   where its own thumbnail was to be sent next.
 2. A file that was found stays in the spool until one of these two is true. `gone` is not an end: the file does not
    exist now, and its row becomes `found` again as soon as the same file is found again.
 3. A changed file is another row: rows differ by station, camera, path, size, modification time and, where a file
@@ -208,15 +211,28 @@ class Spool(SpoolQueries):
         self._move(entry, (entry.state,), change, (error, next_try))
 
     def mark_gone(self, entry: SpoolEntry, reason: str) -> None:
-        """The file does not exist, or is not as it was when it was found."""
-        self._move(
-            entry,
-            NOT_STORED,
-            "state = 'gone', last_error = ?, sha256 = NULL, md5 = NULL, key = NULL, copy = NULL, attempts = 0,"
-            " next_try = 0, multipart = NULL, partial = NULL, certain = NULL, certain_sha256 = NULL, replaces = NULL,"
-            " image_digest = NULL, capture_identity = NULL",
-            (reason,),
-        )
+        """The file does not exist, or is not as it was when it was found.
+
+        Those that repeat it are to be sent themselves: from their sources, since their copies were removed.
+        """
+        with self._transaction() as database:
+            self._move(
+                entry,
+                NOT_STORED,
+                "state = 'gone', last_error = ?, sha256 = NULL, md5 = NULL, key = NULL, copy = NULL, attempts = 0,"
+                " next_try = 0, multipart = NULL, partial = NULL, certain = NULL, certain_sha256 = NULL,"
+                " replaces = NULL, image_digest = NULL, capture_identity = NULL",
+                (reason,),
+            )
+            repeating = "(SELECT id FROM files WHERE duplicate_of = ? AND state = 'duplicate')"
+            database.execute(
+                f"UPDATE thumbnails SET size = NULL, sha256 = NULL, md5 = NULL WHERE file IN {repeating}", (entry.id,)
+            )
+            database.execute(
+                "UPDATE files SET state = 'spooled', duplicate_of = NULL, copy = NULL, reported = 0, attempts = 0,"
+                " next_try = 0 WHERE duplicate_of = ? AND state = 'duplicate'",
+                (entry.id,),
+            )
 
     def mark_removed(self, entry: SpoolEntry, at: str) -> None:
         """The file was removed from the card, after the store confirmed it once more."""

@@ -81,6 +81,17 @@ class SpoolQueries:
         """The number of files of which the store has the thumbnail, and which wait for a request."""
         return int(self._rows("SELECT count(*) FROM files WHERE state = 'held'", ())[0][0])
 
+    def count_expired(self) -> int:
+        """The number of files whose bytes the store does not have, because nobody requested them in time."""
+        return int(
+            self._rows(
+                "SELECT count(*) FROM files AS mine WHERE state = 'expired' AND NOT EXISTS"
+                " (SELECT 1 FROM files AS other WHERE other.sha256 = mine.sha256 AND other.station = mine.station"
+                " AND other.camera = mine.camera AND other.state = 'confirmed')",
+                (),
+            )[0][0]
+        )
+
     def stored_entry(self, entry: SpoolEntry) -> SpoolEntry:
         """The confirmed row of a stored file: its own, or that of the file that it repeats."""
         return entry if entry.duplicate_of is None else self.entry(entry.duplicate_of)

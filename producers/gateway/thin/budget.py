@@ -1,6 +1,7 @@
 """What a thin link may carry in a day, and what a transfer costs on it. Pure."""
 
 import math
+from bisect import bisect_right
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -31,6 +32,11 @@ def link_bytes(payload: int) -> int:
 def transfer_cost(size: int, *, tls: bool) -> int:
     """What it takes to send a file of `size` bytes over a new connection, if nothing goes wrong."""
     return CONNECTION_BYTES + link_bytes(size + REQUEST_BYTES + (TLS_BYTES if tls else 0))
+
+
+def most_bytes(cost: int, *, tls: bool) -> int:
+    """The size of the largest file that can be sent for this cost; less than 0 where none can."""
+    return bisect_right(range(cost), cost, key=lambda size: transfer_cost(size, tls=tls)) - 1
 
 
 def day_of(now: float) -> str:

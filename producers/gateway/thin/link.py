@@ -1,6 +1,8 @@
 """What the gateway's loop does behind a thin link: prepares thumbnails, chooses transfers, looks up requests."""
 
 import hashlib
+import math
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -8,16 +10,23 @@ from typing import Protocol
 
 from uncia.errors import UnciaError
 from uncia.events import Lane
-from uncia.fetch_requests import MAX_BYTES, parse_requests, request_list_key
+from uncia.fetch_requests import LONGEST_LIST, MAX_BYTES, parse_requests, request_list_key
 from uncia.imaging.gps_removal import MAX_BYTES as MAX_PHOTOGRAPH_BYTES
 from uncia.imaging.gps_removal import remove_gps
 from uncia.producers.gateway.completion import Completion
 from uncia.producers.gateway.options import ThinOptions
 from uncia.producers.gateway.run_context import RunContext
 from uncia.producers.gateway.spool_entry import FileState, SpoolEntry
-from uncia.producers.gateway.thin.budget import day_of, transfer_cost
+from uncia.producers.gateway.thin.budget import day_of, most_bytes, transfer_cost
 from uncia.producers.gateway.thin.ledger import Ledger, Purpose
-from uncia.producers.gateway.thin.plan import Transfer, Urgency, is_poll_due, most_for_photograph, next_transfer
+from uncia.producers.gateway.thin.plan import (
+    Transfer,
+    Urgency,
+    is_poll_due,
+    most_for_photograph,
+    most_for_thumbnail,
+    next_transfer,
+)
 from uncia.producers.gateway.thin.records import ThinRecords
 from uncia.producers.gateway.thin.thumbnail import NoThumbnail, make_thumbnail
 from uncia.producers.gateway.upload_pool import PollOutcome
@@ -30,7 +39,16 @@ from uncia.storage.object_store import AccessRefused, ObjectMissing
 _PLAN_INTERVAL_S = 5.0
 """While the budget permits no transfer, the plan is made again after so long."""
 
+_DISK_WAIT_S = 30
+"""After a thumbnail could not be written, the next attempt is made so much later."""
+
 _DAY_S = 86_400
+
+_JUMP_S = 3600
+"""A clock that differs by more from the time that has really passed was set."""
+
+_EARLIEST_S = 1_735_689_600
+"""Unix time of 2025-01-01: a clock that shows an earlier one was not set yet since the board was switched on."""
 
 
 class RequestSource(Protocol):
@@ -61,7 +79,19 @@ class ThinLink:
         self._parts = parts
         self._ledger = parts.ledger
         self._records = ThinRecords(run.spool)
+        budget, tls = parts.ledger.budget, parts.tls
+        self._kept_for_poll = transfer_cost(LONGEST_LIST, tls=tls)
+        self._most = most_for_photograph(budget, self._kept_for_poll)
+        self._most_thumbnail_bytes = most_bytes(most_for_thumbnail(budget, self._kept_for_poll), tls=tls)
+        self._is_budget_applied = False
         self._last_poll: float | None = None
+        self._last_answer: float | None = None
+        """When the last poll began of which the answer is recorded, in this run."""
+        self._steady_since = self._last_time = run.clock()
+        """Since when the clock was not set, and what it showed last."""
+        self._last_elapsed = _elapsed()
+        self._was_clock_set = False
+        self._prepare_again_at = 0.0
         self._plan_again_at = 0.0
         self._reported_day = ""
         self._reported_files: set[int] = set()
@@ -75,7 +105,13 @@ class ThinLink:
     # Thumbnails.
 
     def prepare_next(self) -> bool:
-        """Make the next thumbnail. False when there is none to make."""
+        """Make the next thumbnail. False when there is none to make, or none can be written now."""
+        if not self._is_budget_applied:
+            self._records.prepare_again(self._most_thumbnail_bytes, most_bytes(self._most, tls=self._parts.tls))
+            self._is_budget_applied = True
+        now = self._run.clock()
+        if now < self._prepare_again_at:
+            return False
         entry = self._records.next_to_prepare()
         if entry is None:
             return False
@@ -84,16 +120,24 @@ class ThinLink:
         try:
             if entry.replaces is not None or entry.partial is not None:
                 raise NoThumbnail("it replaces a stored one" if entry.replaces is not None else "it is incomplete")
-            thumbnail = make_thumbnail(self._content(entry), self._options.thumbnail_px)
+            thumbnail = make_thumbnail(self._content(entry), self._options.thumbnail_px, self._most_thumbnail_bytes)
         except NoThumbnail as error:
             self._records.add_whole(entry.id, key)
+            self._plan_again_at = 0.0
             message = f"{entry.source} is sent whole, without a thumbnail: {error}"
             self._run.reporter.emit("no-thumbnail", message, path=str(entry.source), error=str(error))
             return True
         path = self._path(entry)
         new = path.with_name(f"{path.name}.part")  # removed by the next start where this one ends here
-        new.write_bytes(thumbnail)
-        replace_durably(new, path)
+        try:
+            new.write_bytes(thumbnail)
+            replace_durably(new, path)
+        except OSError as error:  # a full disk: what is uploaded meanwhile may free it
+            self._prepare_again_at = now + _DISK_WAIT_S
+            reason = f"no thumbnail can be written to {self._spool.folder} ({error.strerror})"
+            message = f"{reason}: free some space; nothing is lost"
+            self._run.reporter.emit("waiting", message, error=str(error), seconds=_DISK_WAIT_S)
+            return False
         self._records.add_thumbnail(
             entry.id,
             key,
@@ -129,18 +173,30 @@ class ThinLink:
         """As `Spool.claim_upload`: the next file to send something of; None when nothing is due or affordable."""
         if now < self._plan_again_at:
             return None
-        waiting = [
-            Transfer(one.file, one.urgency, transfer_cost(one.bytes, tls=self._parts.tls))
-            for one in self._records.waiting(now)
-        ]
+        waiting = self._waiting(now)
         if not waiting:
             return None
-        chosen = next_transfer(waiting, self._ledger.budget, self._ledger.spent())
+        chosen = next_transfer(waiting, self._ledger.budget, self._ledger.spent(), self._kept_for_poll)
         if chosen is None:
             self._plan_again_at = now + _PLAN_INTERVAL_S
             self._report_blocked(waiting, now)
             return None
         return self._records.claim(chosen.file)
+
+    def _waiting(self, now: float) -> list[Transfer]:
+        return [
+            Transfer(one.file, one.urgency, transfer_cost(one.bytes, tls=self._parts.tls))
+            for one in self._records.waiting(now)
+        ]
+
+    def count_too_large(self) -> int:
+        """The number of photographs that wait, need more than a day's budget has for one, and were named."""
+        if not self._reported_files:
+            return 0
+        return sum(one.file in self._reported_files for one in self._waiting(math.inf) if self._is_too_large(one))
+
+    def _is_too_large(self, one: Transfer) -> bool:
+        return one.urgency is not Urgency.THUMBNAIL and one.cost > self._most
 
     def upload(self, entry: SpoolEntry, whole: Upload) -> Upload:
         """What is sent of a file: its thumbnail, or all of it."""
@@ -198,10 +254,9 @@ class ThinLink:
         return True
 
     def _report_blocked(self, waiting: list[Transfer], now: float) -> None:
-        most, budget = most_for_photograph(self._ledger.budget), self._ledger.budget
+        most, budget = self._most, self._ledger.budget
         for transfer in waiting:
-            too_large = transfer.cost > most and transfer.urgency is not Urgency.THUMBNAIL
-            if too_large and transfer.file not in self._reported_files:
+            if self._is_too_large(transfer) and transfer.file not in self._reported_files:
                 self._reported_files.add(transfer.file)
                 source = self._spool.entry(transfer.file).source
                 message = (
@@ -226,7 +281,7 @@ class ThinLink:
 
     def due_poll(self, now: float) -> Callable[[], PollOutcome] | None:
         """The attempt to look up requests, if it is due. Without a photograph that could be requested it never is."""
-        cost = transfer_cost(0, tls=self._parts.tls)
+        cost = transfer_cost(0, tls=self._parts.tls)  # the list is unchanged most of the time
         spent, budget = self._ledger.spent(), self._ledger.budget
         if not self._spool.count_held() or not is_poll_due(
             now, self._last_poll, self._options.poll_s, cost, budget, spent
@@ -262,6 +317,8 @@ class ThinLink:
         elif outcome.content is not None:
             data, etag = outcome.content
             self._records.add_requests(parse_requests(data), etag)
+        if outcome.error is None:
+            self._last_answer = self._last_poll
 
     def answer_requests(self) -> bool:
         """Answer requests that were not answered yet, each in a sentence. False when there were none to answer."""
@@ -298,9 +355,8 @@ class ThinLink:
 
     def expire(self, now: float) -> bool:
         """End the time of one photograph that nobody requested. False when there is none."""
-        if self._options.keep_days is None:
-            return False
-        entry = self._records.next_expired(now - self._options.keep_days * _DAY_S)
+        self._check_clock(now)
+        entry = self._next_expired()
         if entry is None:
             return False
         self._records.mark_expired(entry)
@@ -311,6 +367,39 @@ class ThinLink:
         )
         self._run.reporter.emit("expired", message, path=str(entry.source), camera=entry.camera)
         return True
+
+    @property
+    def is_expiry_due(self) -> bool:
+        """True where the time of a photograph that nobody requested is over."""
+        return self._next_expired() is not None
+
+    def _next_expired(self) -> SpoolEntry | None:
+        """A photograph that the list did not name when it was read after the end of its time.
+
+        Before an outage of the link it may have been requested in time.
+        """
+        if self._options.keep_days is None or self._last_answer is None:
+            return None
+        return self._records.next_expired(self._last_answer - self._options.keep_days * _DAY_S)
+
+    def _check_clock(self, now: float) -> None:
+        """Where the clock was set, count the time of those anew that are held since a time that it showed before."""
+        elapsed = _elapsed()
+        before = self._last_time + (elapsed - self._last_elapsed)
+        if abs(now - before) > _JUMP_S:
+            self._records.hold_anew(self._steady_since, before, now)
+            self._steady_since = now
+            self._prepare_again_at = self._plan_again_at = 0.0
+            self._last_poll = self._last_answer = None
+        if now >= _EARLIEST_S and not self._was_clock_set:
+            self._records.hold_anew(0, _EARLIEST_S, now)
+            self._was_clock_set = True
+        self._last_time, self._last_elapsed = now, elapsed
+
+
+def _elapsed() -> float:
+    """Seconds that no setting of the clock changes, with the time in which the computer was suspended."""
+    return time.clock_gettime(time.CLOCK_BOOTTIME) if hasattr(time, "CLOCK_BOOTTIME") else time.monotonic()
 
 
 def _thumbnail_key(entry: SpoolEntry) -> str:

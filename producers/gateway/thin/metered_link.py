@@ -27,6 +27,9 @@ _BUFFER_BYTES = 8 * 1024
 """What the kernel may hold back of what was counted: the end of an upload is then soon on the link."""
 
 _CONNECT_S = 30
+_BLOCK_BYTES = 1024
+"""urllib3 sends a body in blocks of so many bytes, and each within the timeout, however slow the link is."""
+
 _IDLE_S = 1.0
 _ABORT = struct.pack("ii", 1, 0)
 """SO_LINGER with no time: closing sends a reset and drops what was not sent yet."""
@@ -40,10 +43,11 @@ class MeteredStore:
 
     def __init__(self, store: ObjectStore, ledger: Ledger, timeout_s: float) -> None:
         self._ledger = ledger
+        self._timeout_s = timeout_s
         self._session = URLLib3Session(
             verify=store.verify,
             proxies=get_environ_proxies(store.client.meta.endpoint_url),
-            timeout=(_CONNECT_S, timeout_s),
+            timeout=timeout_s,  # for both: urllib3 sends with the one for connecting
             max_pool_connections=1,
         )
         # The pools of botocore, with connections that pass through a relay: no setting of botocore replaces them.
@@ -63,7 +67,7 @@ class MeteredStore:
             outer.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _BUFFER_BYTES)
         for each in (inner, end):
             each.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _BUFFER_BYTES)
-        end.settimeout(outer.gettimeout())
+        end.settimeout(self._timeout_s)
         outer.setblocking(False)
         inner.setblocking(False)
         threading.Thread(target=_Relay(inner, outer, self._ledger).run, name="thin-link", daemon=True).start()
@@ -132,16 +136,25 @@ def _metered_pools(relay: Callable[[Callable[[], socket.socket]], socket.socket]
     """Pools of connections whose sockets come from `relay`, which opens the real one."""
 
     def opened(connection: Any, connect: Callable[[], socket.socket]) -> socket.socket:
+        timeout, connection.timeout = connection.timeout, _CONNECT_S
         try:
             return relay(connect)
         except BudgetUsedUp as error:
             raise NewConnectionError(connection, "the budget of this day is used up") from error
+        finally:
+            connection.timeout = timeout
 
     class Plain(AWSHTTPConnection):  # type: ignore[misc]
+        def __init__(self, *arguments: Any, **options: Any) -> None:
+            super().__init__(*arguments, **{**options, "blocksize": _BLOCK_BYTES})
+
         def _new_conn(self) -> socket.socket:
             return opened(self, super()._new_conn)
 
     class Encrypted(AWSHTTPSConnection):  # type: ignore[misc]
+        def __init__(self, *arguments: Any, **options: Any) -> None:
+            super().__init__(*arguments, **{**options, "blocksize": _BLOCK_BYTES})
+
         def _new_conn(self) -> socket.socket:
             return opened(self, super()._new_conn)
 

@@ -10,7 +10,7 @@ THUMBNAIL_SHARE = 0.5
 """So much of a day's budget is kept for thumbnails, also for those of photographs that are taken later that day."""
 
 POLL_SHARE = 0.1
-"""At most so much of a day's budget is spent on looking up requests."""
+"""At most so much of a day's budget is spent on looking up requests, but for the first time: enough for it is kept."""
 
 
 class Urgency(IntEnum):
@@ -45,19 +45,27 @@ class Spent:
     polls: int = 0
 
 
-def most_for_photograph(budget: DailyBudget) -> int:
+def most_for_thumbnail(budget: DailyBudget, kept_for_poll: int) -> int:
+    """The cost of the largest thumbnail that can ever be sent."""
+    return budget.left(kept_for_poll)
+
+
+def most_for_photograph(budget: DailyBudget, kept_for_poll: int) -> int:
     """The cost of the largest whole photograph that can ever be sent: it needs a day without other ones."""
-    return budget.left(int(budget.limit * THUMBNAIL_SHARE))
+    return budget.left(int(budget.limit * THUMBNAIL_SHARE) + kept_for_poll)
 
 
-def next_transfer(waiting: Iterable[Transfer], budget: DailyBudget, spent: Spent) -> Transfer | None:
+def next_transfer(
+    waiting: Iterable[Transfer], budget: DailyBudget, spent: Spent, kept_for_poll: int
+) -> Transfer | None:
     """The transfer to begin now; None where the budget of this day permits none.
 
     Thumbnails come first, then what a person requested, what a rule requested, and the rest, each in the order of the
-    files. A whole photograph leaves to thumbnails what they have not used of their share. One that does not fit today
-    lets a smaller one pass; the next day begins with it again, so that it is not passed for ever.
+    files. A whole photograph leaves to thumbnails what they have not used of their share, and all leave the
+    `kept_for_poll` bytes that it costs to look up requests once a day. One that does not fit today lets a smaller one
+    pass; the next day begins with it again, so that it is not passed for ever.
     """
-    left = budget.left(spent.total)
+    left = budget.left(spent.total + (0 if spent.polls else kept_for_poll))
     kept = max(0, int(budget.limit * THUMBNAIL_SHARE) - spent.thumbnails)
     for transfer in sorted(waiting, key=lambda one: (one.urgency, one.file)):
         if transfer.urgency is Urgency.THUMBNAIL:
@@ -70,7 +78,7 @@ def next_transfer(waiting: Iterable[Transfer], budget: DailyBudget, spent: Spent
 
 def is_poll_due(now: float, last: float | None, every_s: float, cost: int, budget: DailyBudget, spent: Spent) -> bool:
     """Whether requests are to be looked up at `now`; `last`: the previous time, None for never. Unix times."""
-    if cost > budget.left(spent.total) or spent.polls + cost > budget.limit * POLL_SHARE:
+    if cost > budget.left(spent.total) or (spent.polls and spent.polls + cost > budget.limit * POLL_SHARE):
         return False
     # A clock that was set back does not end the polls.
     return last is None or now >= last + every_s or now < last

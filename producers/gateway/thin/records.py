@@ -73,6 +73,16 @@ class ThinRecords:
                 (entry.id, earlier.id),
             )
 
+    def prepare_again(self, most_thumbnail: int, most_photograph: int) -> None:
+        """Decide again what is sent first of files of which it has too many bytes: the budget may have changed."""
+        with self._spool.transaction() as database:
+            database.execute(
+                "UPDATE thumbnails SET size = NULL, sha256 = NULL, md5 = NULL, urgency = 0 WHERE file IN"
+                " (SELECT id FROM files WHERE files.state IN ('spooled', 'waiting') AND files.sha256 IS NOT NULL"
+                " AND ((urgency = 0 AND thumbnails.size > ?) OR (urgency = 3 AND files.size > ?)))",
+                (most_thumbnail, most_photograph),
+            )
+
     def _put(self, file: int, key: str, content: tuple[int | None, str | None, str | None], urgency: Urgency) -> None:
         with self._spool.transaction() as database:
             database.execute(
@@ -99,8 +109,11 @@ class ThinRecords:
             twin = database.execute(
                 "SELECT other.id FROM files AS mine JOIN files AS other ON other.sha256 = mine.sha256"
                 " AND other.station = mine.station AND other.camera = mine.camera AND other.id != mine.id"
+                " JOIN thumbnails ON thumbnails.file = mine.id"
                 " WHERE mine.id = ? AND mine.partial IS NULL AND mine.replaces IS NULL AND other.partial IS NULL"
-                " AND (other.state = 'confirmed' OR (other.state = 'held' AND other.copy IS NOT NULL)) LIMIT 1",
+                # What is held may stand for a thumbnail alone: a whole photograph that is to be sent would wait for it.
+                " AND (other.state = 'confirmed' OR (urgency = 0 AND other.state = 'held' AND other.copy IS NOT NULL))"
+                " ORDER BY other.state LIMIT 1",
                 (file,),
             ).fetchone()
             if twin is not None:
@@ -144,10 +157,20 @@ class ThinRecords:
         )
         return self._spool.entry(rows[0]["id"]) if rows else None
 
+    def hold_anew(self, first: float, last: float, now: float) -> None:
+        """What is held since a time from `first` to `last` is held since `now`."""
+        with self._spool.transaction() as database:
+            database.execute(
+                "UPDATE thumbnails SET held_since = ? WHERE held_since BETWEEN ? AND ?", (now, first, last)
+            )
+
     def mark_expired(self, entry: SpoolEntry) -> None:
-        """The file is not kept any longer."""
+        """The file is not kept any longer, nor are those that repeat it."""
         with self._spool.transaction() as database:
             _move(database, entry.id, ("held",), "state = 'expired'", (entry.id,))
+            database.execute(
+                "UPDATE files SET state = 'expired' WHERE duplicate_of = ? AND state = 'duplicate'", (entry.id,)
+            )
 
     # Requests.
 

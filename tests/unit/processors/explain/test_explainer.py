@@ -48,6 +48,25 @@ class World:
 
         return asyncio.run(scenario())
 
+    def withdraw(self, request: ExplanationRequested) -> list[ImageExplained]:
+        """The events that say it."""
+        published: list[ImageExplained] = []
+
+        async def publish(event: ImageExplained) -> None:
+            published.append(event)
+
+        async def scenario() -> None:
+            client = ObjectStore(self.settings, timeout_s=5, attempts=1)
+            explainer = Explainer(self.settings, LiveModel(self.settings), client, self.withheld.__contains__)
+            try:
+                await asyncio.wait_for(explainer.withdraw(request.camera, request.image_id, publish), 60)
+            finally:
+                await explainer.close()
+                client.close()
+
+        asyncio.run(scenario())
+        return published
+
     def reason(self, request: ExplanationRequested) -> str:
         event = self.explain(request)
         assert event.rejection is not None
@@ -162,3 +181,11 @@ def test_a_person_who_is_found_meanwhile_withholds_the_explanation(world: World)
     world.triton.behaviour = lambda context: world.withheld.add(REQUEST.image_id)
     assert world.reason(REQUEST) == "person-in-burst"
     assert world.store.written == []
+
+
+def test_a_key_that_may_not_list_versions_withdraws_what_is_stored(world: World) -> None:
+    world.explain(REQUEST)
+    world.store.refuses_versions = True
+    (event,) = world.withdraw(REQUEST)
+    assert event.explanation_id == REQUEST.explanation_id
+    assert not {HEAT_MAP, WEIGHTS} & set(world.store.objects)

@@ -34,6 +34,8 @@ class S3Double(ThreadingHTTPServer):
         self._held: list[Callable[[], bool]] = []
         self.faults: dict[str, Misbehaviour] = {}
         self.down: Misbehaviour | None = None
+        self.refuses_versions = False
+        """The key may not list versions."""
 
     def handle_error(self, *_: object) -> None:
         """A client that gave up is part of the play."""
@@ -90,6 +92,8 @@ class Connection(BaseHTTPRequestHandler):
             self.server.down(self, b"")
         elif bucket != BUCKET:
             self.refuse(404, "NoSuchBucket")
+        elif not key and self.server.refuses_versions and url.query.startswith("versions"):
+            self.refuse(403, "AccessDenied")
         elif not key:
             self._list(query.get("start-after", [""])[0], query.get("prefix", [""])[0])
         elif key in self.server.faults:

@@ -31,13 +31,27 @@ from uncia.storage.object_store import ObjectMissing
 SIDE = 64
 
 
-def exposure(path: Path, taken: datetime | None, seed: int = 0, size: tuple[int, int] = (256, 192)) -> bytes:
-    """Write a photograph of noise, taken at this time (None: without EXIF); returns its bytes."""
+def exposure(
+    path: Path,
+    taken: datetime | None,
+    seed: int = 0,
+    size: tuple[int, int] = (256, 192),
+    maker_note: int = 0,
+    artist: int = 0,
+) -> bytes:
+    """Write a photograph of noise, taken at this time (None: without EXIF); returns its bytes.
+
+    `maker_note` and `artist` are the lengths of these tags in its EXIF.
+    """
     image = Image.frombytes("RGB", size, random.Random(seed).randbytes(size[0] * size[1] * 3))
     exif = Image.Exif()
     if taken is not None:
         exif[0x010F], exif[0x0110] = "RECONYX", "HP2X"
         exif.get_ifd(0x8769)[0x9003] = taken.strftime("%Y:%m:%d %H:%M:%S")
+        if maker_note:
+            exif.get_ifd(0x8769)[0x927C] = bytes(maker_note)
+        if artist:
+            exif[0x013B] = "x" * artist
     buffer = io.BytesIO()
     image.save(buffer, "JPEG", quality=90, exif=exif.tobytes() if taken is not None else b"")
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -53,6 +67,8 @@ class ThinStore(FakeStore):
         self.requests: list[FetchLine] = []
         self.read: list[str] = []
         """ETags that polls sent."""
+        self.list_error: Exception | None = None
+        """What polls raise."""
 
     def request(self, thumbnail_key: str, *, by_person: bool = True) -> None:
         self.requests.append(FetchLine(fetch_id(thumbnail_key), by_person))
@@ -73,6 +89,8 @@ class ThinStore(FakeStore):
         self.crashes.step()
         assert key == request_list_key("ridge")
         self.read.append(etag)
+        if self.list_error is not None:
+            raise self.list_error
         if not self.requests:
             raise ObjectMissing("object-missing", key)
         data = render_requests(self.requests)

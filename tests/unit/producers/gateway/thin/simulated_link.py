@@ -31,6 +31,8 @@ class SimulatedLink:
         self._random = random.Random(seed)
         self._lock = threading.Lock()
         self._listener = socket.create_server(("127.0.0.1", 0))
+        # A sender feels the rate: the kernel takes little in advance.
+        self._listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
         threading.Thread(target=self._accept, daemon=True).start()
 
     @property

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from uncia.producers.gateway.spool import Spool
-from uncia.producers.gateway.thin.budget import DailyBudget, day_of, link_bytes, transfer_cost
+from uncia.producers.gateway.thin.budget import DailyBudget, day_of, link_bytes, most_bytes, transfer_cost
 from uncia.producers.gateway.thin.ledger import BudgetUsedUp, Ledger, Purpose
 from uncia.producers.gateway.thin.plan import (
     POLL_SHARE,
@@ -24,6 +24,7 @@ from uncia.producers.gateway.thin.plan import (
 LIMIT = 1_000_000
 BUDGET = DailyBudget(LIMIT)
 DAY_S = 86_400
+POLL = transfer_cost(0, tls=True)
 
 TRANSFERS = st.lists(
     st.builds(Transfer, st.integers(1, 50), st.sampled_from(Urgency), st.integers(1, LIMIT)),
@@ -51,20 +52,20 @@ def test_a_transfer_costs_more_than_its_bytes(size: int) -> None:
 
 @given(TRANSFERS, SPENT)
 def test_a_chosen_transfer_fits_what_is_left_of_the_day(waiting: list[Transfer], spent: Spent) -> None:
-    chosen = next_transfer(waiting, BUDGET, spent)
+    chosen = next_transfer(waiting, BUDGET, spent, POLL)
     assert chosen is None or chosen.cost <= BUDGET.left(spent.total)
 
 
 @given(TRANSFERS, SPENT)
 def test_no_whole_photograph_is_sent_while_a_thumbnail_waits(waiting: list[Transfer], spent: Spent) -> None:
-    chosen = next_transfer(waiting, BUDGET, spent)
+    chosen = next_transfer(waiting, BUDGET, spent, POLL)
     if chosen is not None and any(one.urgency is Urgency.THUMBNAIL for one in waiting):
         assert chosen.urgency is Urgency.THUMBNAIL
 
 
 @given(TRANSFERS, SPENT)
 def test_whole_photographs_leave_their_share_to_thumbnails(waiting: list[Transfer], spent: Spent) -> None:
-    chosen = next_transfer(waiting, BUDGET, spent)
+    chosen = next_transfer(waiting, BUDGET, spent, POLL)
     if chosen is not None and chosen.urgency is not Urgency.THUMBNAIL:
         kept = max(0, int(LIMIT * THUMBNAIL_SHARE) - spent.thumbnails)
         assert BUDGET.left(spent.total) - chosen.cost >= kept
@@ -73,17 +74,34 @@ def test_whole_photographs_leave_their_share_to_thumbnails(waiting: list[Transfe
 @given(TRANSFERS)
 def test_a_new_day_begins_with_the_most_urgent_and_oldest_that_can_be_sent_at_all(waiting: list[Transfer]) -> None:
     possible = [
-        one for one in waiting if one.urgency is not Urgency.THUMBNAIL and one.cost <= most_for_photograph(BUDGET)
+        one for one in waiting if one.urgency is not Urgency.THUMBNAIL and one.cost <= most_for_photograph(BUDGET, POLL)
     ]
     others = [one for one in waiting if one.urgency is not Urgency.THUMBNAIL]
     expected = min(possible, key=lambda one: (one.urgency, one.file), default=None)
-    assert next_transfer(others, BUDGET, Spent()) == expected
+    assert next_transfer(others, BUDGET, Spent(), POLL) == expected
 
 
 @given(spent=st.integers(0, LIMIT), cost=st.integers(1, LIMIT))
-def test_polls_stay_within_their_share(spent: int, cost: int) -> None:
-    if is_poll_due(0, None, 60, cost, BUDGET, Spent(total=spent, polls=spent)):
+def test_polls_but_the_first_of_a_day_stay_within_their_share(spent: int, cost: int) -> None:
+    if spent and is_poll_due(0, None, 60, cost, BUDGET, Spent(total=spent, polls=spent)):
         assert spent + cost <= LIMIT * POLL_SHARE
+
+
+@given(TRANSFERS, SPENT, st.integers(50_000, LIMIT))
+def test_what_was_sent_before_leaves_enough_for_a_poll_a_day(waiting: list[Transfer], spent: Spent, limit: int) -> None:
+    budget, before = DailyBudget(limit), Spent(spent.total, spent.thumbnails)
+    if budget.left(before.total) < POLL:
+        return  # not reached: nothing was sent that left too little
+    chosen = next_transfer(waiting, budget, before, POLL)
+    after = before.total + (chosen.cost if chosen is not None else 0)
+    assert is_poll_due(0, None, 60, POLL, budget, Spent(after, before.thumbnails))
+
+
+@given(st.integers(0, 5_000_000), st.booleans())
+def test_the_most_bytes_for_a_cost_are_those_that_cost_no_more(cost: int, tls: bool) -> None:
+    most = most_bytes(cost, tls=tls)
+    assert most < 0 or transfer_cost(most, tls=tls) <= cost
+    assert transfer_cost(most + 1, tls=tls) > cost
 
 
 @pytest.mark.parametrize(

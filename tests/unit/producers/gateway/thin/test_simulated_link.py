@@ -1,5 +1,6 @@
 """The whole gateway over a link that is slow, breaks, and has a cap: every photograph and byte is accounted for."""
 
+import io
 import random
 import threading
 import time
@@ -18,6 +19,7 @@ from uncia.producers.gateway.engine import Gateway
 from uncia.producers.gateway.options import GatewayOptions, ThinOptions
 from uncia.producers.gateway.run_summary import RunSummary
 from uncia.producers.gateway.spool import Spool
+from uncia.producers.gateway.thin import metered_link
 from uncia.producers.gateway.thin.budget import DailyBudget, day_of
 from uncia.producers.gateway.thin.ledger import Ledger
 from uncia.producers.gateway.thin.link import LinkParts
@@ -165,3 +167,22 @@ def test_a_transfer_that_the_budget_no_longer_permits_ends_with_the_budget_kept(
             site.run()
     (stored,) = double.objects.values()
     assert stored == (tmp_path / "card" / "north" / "IMG_0001.JPG").read_bytes()
+
+
+def test_an_upload_ends_on_a_link_of_300_bytes_a_second(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    # All times are a hundredth.
+    monkeypatch.setattr(metered_link, "_CONNECT_S", 0.3)
+    data = random.Random(0).randbytes(60_000)
+    with (
+        s3_double() as (double, _),
+        simulated_link(("127.0.0.1", double.server_port), bytes_per_s=30_000) as link,
+        Spool(tmp_path / "spool.sqlite") as spool,
+    ):
+        settings = Settings(
+            _env_file=None, s3_endpoint=link.address, s3_access_key="a", s3_secret_key="b", bucket=BUCKET
+        )
+        store = ObjectStore(settings, timeout_s=3, attempts=1)
+        MeteredStore(store, Ledger(spool, DailyBudget(10_000_000), time.time), 3)
+        store.client.put_object(Bucket=BUCKET, Key="ridge/a.jpg", Body=io.BytesIO(data))
+        store.close()
+        assert double.objects == {"ridge/a.jpg": data}
