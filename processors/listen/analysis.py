@@ -35,11 +35,12 @@ from uncia.events import (
     TaxonVerdict,
 )
 from uncia.imaging.exif import Exif
-from uncia.imaging.frames import Pixels
+from uncia.imaging.frames import Pixels, self_test_pattern
 from uncia.processors.faust_runtime.object_errors import StoreProbe, read_one_object
 from uncia.processors.faust_runtime.retry import retry_until_available
 from uncia.processors.listen.calls import Call, CallGrouper, HeardWindow, heard_classes
 from uncia.processors.predict.capture import read_capture
+from uncia.processors.predict.inference import MAX_UNSOUND_RESULTS
 from uncia.processors.predict.live_model import LiveCard
 from uncia.serving.labels import LabelClass
 from uncia.serving.model_card import ModelCard, read_active_sound_card
@@ -191,7 +192,8 @@ class Listener:
     async def _hear(self, file: BinaryIO, run: "_Run", publish: Publish) -> dict[str, Any]:
         """Classify all windows and publish the calls. Returns what the result says of the recording.
 
-        Raises `RejectedRecording` and `ModelReplaced`.
+        Raises `RejectedRecording`, `ModelReplaced`, and `PermanentError` when the model returns NaN for this recording
+        only.
         """
         spec, settings = run.model.spec, self._settings
         recording = await asyncio.to_thread(Recording, file, run.content.size)
@@ -221,9 +223,10 @@ class Listener:
         }
 
     async def _classify(self, frames: Pixels, run: "_Run") -> NDArray[np.float32]:
-        card = run.model.card
+        card, unsound = run.model.card, 0
 
         async def once() -> NDArray[np.float32]:
+            nonlocal unsound
             try:
                 result = await self._classifier.classify(frames, run.upload.lane, card)
                 if not np.isfinite(result.whole).all():
@@ -231,10 +234,23 @@ class Listener:
             except DependencyDown as error:
                 if self._model.current() is not run.model:
                     raise ModelReplaced from error
+                if isinstance(error, ScoresNotFinite):
+                    unsound += 1
+                    if unsound >= MAX_UNSOUND_RESULTS and await self._model_is_sound(run):
+                        raise PermanentError("model-unsound", f"{unsound} times, on this recording: {error}") from error
                 raise
             return result.whole
 
         return await retry_until_available(once, waiting_for="Triton")
+
+    async def _model_is_sound(self, run: "_Run") -> bool:
+        """Whether the version returns finite scores for its self-test pattern: then the recording is at fault."""
+        card = run.model.card
+        try:
+            result = await self._classifier.classify(self_test_pattern(card.frame)[None], run.upload.lane, card)
+        except DependencyDown:
+            return False
+        return bool(np.isfinite(result.whole).all())
 
     async def _publish(self, calls: list[Call], run: "_Run", publish: Publish) -> int:
         for call in calls:

@@ -154,6 +154,20 @@ def test_the_calls_of_a_recording_count_from_one_version(station: ListeningStati
     assert {call.model for call in station.heard[-4:]} == {"audio_classifier@2"}
 
 
+def test_a_recording_on_which_a_working_model_fails_is_rejected(station: ListeningStation) -> None:
+    station.classifier.unsound = True
+    result = station.analyse(recorded(TWO_CALLS, RATE), limit_s=60)
+    assert result.rejection is not None
+    assert result.rejection.reason == "model-unsound"
+    assert result.sha256 is not None
+
+
+def test_listen_waits_for_a_broken_model(station: ListeningStation) -> None:
+    station.classifier.unsound, station.classifier.self_test_is_sound = True, False
+    with pytest.raises(TimeoutError):
+        station.analyse(recorded(TWO_CALLS, RATE), limit_s=3)
+
+
 def test_an_event_names_its_rule(station: ListeningStation) -> None:
     station.analyse(recorded(TWO_CALLS, RATE))
     assert {call.rule for call in station.heard} == {RULE}
