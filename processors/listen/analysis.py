@@ -1,9 +1,9 @@
 """One sound recording, from the store to its events.
 
 The recording is copied to a temporary file in `UNCIA_DATA_DIR`, without a name, which the system removes whatever
-happens to the process, and read from there as a stream: memory holds a batch of windows and the open calls. Calls are
-published as they end, and the result of the recording after them; a crash in between publishes the same events again
-under the same ids.
+happens to the process, and read from there as a stream: memory holds a batch of windows, the spectrograms of those that
+overlap, and the open calls. Calls are published as they end, and the result of the recording after them; a crash in
+between publishes the same events again under the same ids.
 """
 
 import asyncio
@@ -39,6 +39,7 @@ from uncia.imaging.frames import Pixels, self_test_pattern
 from uncia.processors.faust_runtime.object_errors import StoreProbe, read_one_object
 from uncia.processors.faust_runtime.retry import retry_until_available
 from uncia.processors.listen.calls import Call, CallGrouper, HeardWindow, heard_classes
+from uncia.processors.listen.voices import ScoredWindow, VoiceFilter
 from uncia.processors.predict.capture import read_capture
 from uncia.processors.predict.inference import MAX_UNSOUND_RESULTS
 from uncia.processors.predict.live_model import LiveCard
@@ -201,13 +202,16 @@ class Listener:
         windows = cut_windows(recording.blocks(), recording.sample_rate, spec)
         prepared = _prepare(windows, recording.sample_rate, spec)
         most, classified, calls = min(_BATCH, run.model.card.max_batch), 0, 0
+        voices = VoiceFilter()
         try:
             while batch := await asyncio.to_thread(lambda: list(islice(prepared, most))):
                 scores = await self._classify(np.stack([one.frame for one in batch]), run)
                 classified += len(batch)
                 for one, row in zip(batch, scores, strict=True):
-                    ended = grouper.add(one.window.start_s, _heard(one, row, run.model))
-                    calls += await self._publish(ended, run, publish)
+                    for window in voices.add(_scored(one, row, run.model)):
+                        calls += await self._publish(grouper.add(window.start_s, window.heard), run, publish)
+            for window in voices.finish():
+                calls += await self._publish(grouper.add(window.start_s, window.heard), run, publish)
             calls += await self._publish(grouper.finish(), run, publish)
         finally:
             recording.close()
@@ -361,12 +365,14 @@ def _prepare(windows: Iterator[SoundWindow], rate: int, spec: SoundSpec) -> Iter
             yield _Prepared(window, samples, model_frame(samples, spec))
 
 
-def _heard(one: _Prepared, scores: NDArray[np.float32], model: ActiveSoundModel) -> dict[int, HeardWindow]:
-    """The heard classes of a window. Its spectrogram is kept unless a person is heard in it, too."""
+def _scored(one: _Prepared, scores: NDArray[np.float32], model: ActiveSoundModel) -> ScoredWindow:
+    """A window with its heard classes. Its spectrogram is drawn unless a person is heard in it, too."""
     heard = heard_classes(scores, model.thresholds)
-    withheld = bool((scores[model.persons] >= model.thresholds[model.persons]).any())
-    picture = spectrogram_levels(one.samples, model.spec) if heard and not withheld else None
-    return {index: HeardWindow(one.window.start_s, one.window.end_s, float(scores[index]), picture) for index in heard}
+    voice = bool((scores[model.persons] >= model.thresholds[model.persons]).any())
+    picture = spectrogram_levels(one.samples, model.spec) if heard and not voice else None
+    start_s, end_s = one.window.start_s, one.window.end_s
+    windows = {index: HeardWindow(start_s, end_s, float(scores[index]), picture) for index in heard}
+    return ScoredWindow(start_s, end_s, windows, voice)
 
 
 def _rejected(

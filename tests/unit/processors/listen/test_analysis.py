@@ -93,6 +93,15 @@ def test_no_spectrogram_shows_a_window_with_a_voice(station: ListeningStation) -
     assert list(station.store.objects) == [KEY]
 
 
+@pytest.mark.parametrize("low_at", [1.6, 3.1], ids=["before the voice", "after the voice"])
+def test_no_spectrogram_shows_a_window_that_overlaps_one_with_a_voice(station: ListeningStation, low_at: float) -> None:
+    # The voice is in the windows from 1.5 s to 3 s; the best window of the other call is a neighbour of them.
+    station.analyse(recorded(field(5, [(2.1, 0.3, VOICE), (low_at, 0.3, LOW)]), RATE))
+    assert sorted(call.category.value for call in station.heard) == ["animal", "person"]
+    assert {call.spectrogram for call in station.heard} == {None}
+    assert list(station.store.objects) == [KEY]
+
+
 @pytest.mark.parametrize(
     ("format", "subtype"), [("WAV", "PCM_U8"), ("WAV", "PCM_24"), ("WAV", "FLOAT"), ("FLAC", "PCM_16")]
 )
