@@ -55,7 +55,7 @@ def export(
     with atomic_directory(out) as staging:
         _write(staging / "media.csv", MEDIA_COLUMNS, map(media_row, recordings))
         _write(staging / "regions_of_interest.csv", REGION_COLUMNS, regions)
-    echo(f"wrote {len(recordings):,} recordings and {len(regions):,} calls to {out}")
+    echo(f"wrote {_count(len(recordings), 'recording')} and {_count(len(regions), 'call')} to {out}")
 
 
 def _read(config: Settings, camera: str | None) -> tuple[list[RecordingAnalysed], list[SoundHeard]]:
@@ -90,6 +90,10 @@ def build_table(calls: Iterable[SoundHeard]) -> Table:
         )
         table.add_row(*map(Text, cells))
     return table
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number:,} {what}{'' if number == 1 else 's'}"
 
 
 def _write(path: Path, columns: tuple[str, ...], rows: Iterable[Mapping[str, Any]]) -> None:

@@ -1,9 +1,9 @@
 """One sound recording, from the store to its events.
 
 The recording is copied to a temporary file in `UNCIA_DATA_DIR`, without a name, which the system removes whatever
-happens to the process, and read from there as a stream: memory holds a batch of windows and the open calls. Calls are
-published as they end, and the result of the recording after them; a crash in between publishes the same events again
-under the same ids.
+happens to the process, and read from there as a stream: memory holds a batch of windows, the spectrograms of those that
+overlap, and the open calls. Calls are published as they end, and the result of the recording after them; a crash in
+between publishes the same events again under the same ids.
 """
 
 import asyncio
@@ -35,11 +35,13 @@ from uncia.events import (
     TaxonVerdict,
 )
 from uncia.imaging.exif import Exif
-from uncia.imaging.frames import Pixels
+from uncia.imaging.frames import Pixels, self_test_pattern
 from uncia.processors.faust_runtime.object_errors import StoreProbe, read_one_object
 from uncia.processors.faust_runtime.retry import retry_until_available
 from uncia.processors.listen.calls import Call, CallGrouper, HeardWindow, heard_classes
+from uncia.processors.listen.voices import ScoredWindow, VoiceFilter
 from uncia.processors.predict.capture import read_capture
+from uncia.processors.predict.inference import MAX_UNSOUND_RESULTS
 from uncia.processors.predict.live_model import LiveCard
 from uncia.serving.labels import LabelClass
 from uncia.serving.model_card import ModelCard, read_active_sound_card
@@ -191,7 +193,8 @@ class Listener:
     async def _hear(self, file: BinaryIO, run: "_Run", publish: Publish) -> dict[str, Any]:
         """Classify all windows and publish the calls. Returns what the result says of the recording.
 
-        Raises `RejectedRecording` and `ModelReplaced`.
+        Raises `RejectedRecording`, `ModelReplaced`, and `PermanentError` when the model returns NaN for this recording
+        only.
         """
         spec, settings = run.model.spec, self._settings
         recording = await asyncio.to_thread(Recording, file, run.content.size)
@@ -199,13 +202,16 @@ class Listener:
         windows = cut_windows(recording.blocks(), recording.sample_rate, spec)
         prepared = _prepare(windows, recording.sample_rate, spec)
         most, classified, calls = min(_BATCH, run.model.card.max_batch), 0, 0
+        voices = VoiceFilter()
         try:
             while batch := await asyncio.to_thread(lambda: list(islice(prepared, most))):
                 scores = await self._classify(np.stack([one.frame for one in batch]), run)
                 classified += len(batch)
                 for one, row in zip(batch, scores, strict=True):
-                    ended = grouper.add(one.window.start_s, _heard(one, row, run.model))
-                    calls += await self._publish(ended, run, publish)
+                    for window in voices.add(_scored(one, row, run.model)):
+                        calls += await self._publish(grouper.add(window.start_s, window.heard), run, publish)
+            for window in voices.finish():
+                calls += await self._publish(grouper.add(window.start_s, window.heard), run, publish)
             calls += await self._publish(grouper.finish(), run, publish)
         finally:
             recording.close()
@@ -221,9 +227,10 @@ class Listener:
         }
 
     async def _classify(self, frames: Pixels, run: "_Run") -> NDArray[np.float32]:
-        card = run.model.card
+        card, unsound = run.model.card, 0
 
         async def once() -> NDArray[np.float32]:
+            nonlocal unsound
             try:
                 result = await self._classifier.classify(frames, run.upload.lane, card)
                 if not np.isfinite(result.whole).all():
@@ -231,10 +238,23 @@ class Listener:
             except DependencyDown as error:
                 if self._model.current() is not run.model:
                     raise ModelReplaced from error
+                if isinstance(error, ScoresNotFinite):
+                    unsound += 1
+                    if unsound >= MAX_UNSOUND_RESULTS and await self._model_is_sound(run):
+                        raise PermanentError("model-unsound", f"{unsound} times, on this recording: {error}") from error
                 raise
             return result.whole
 
         return await retry_until_available(once, waiting_for="Triton")
+
+    async def _model_is_sound(self, run: "_Run") -> bool:
+        """Whether the version returns finite scores for its self-test pattern: then the recording is at fault."""
+        card = run.model.card
+        try:
+            result = await self._classifier.classify(self_test_pattern(card.frame)[None], run.upload.lane, card)
+        except DependencyDown:
+            return False
+        return bool(np.isfinite(result.whole).all())
 
     async def _publish(self, calls: list[Call], run: "_Run", publish: Publish) -> int:
         for call in calls:
@@ -345,12 +365,14 @@ def _prepare(windows: Iterator[SoundWindow], rate: int, spec: SoundSpec) -> Iter
             yield _Prepared(window, samples, model_frame(samples, spec))
 
 
-def _heard(one: _Prepared, scores: NDArray[np.float32], model: ActiveSoundModel) -> dict[int, HeardWindow]:
-    """The heard classes of a window. Its spectrogram is kept unless a person is heard in it, too."""
+def _scored(one: _Prepared, scores: NDArray[np.float32], model: ActiveSoundModel) -> ScoredWindow:
+    """A window with its heard classes. Its spectrogram is drawn unless a person is heard in it, too."""
     heard = heard_classes(scores, model.thresholds)
-    withheld = bool((scores[model.persons] >= model.thresholds[model.persons]).any())
-    picture = spectrogram_levels(one.samples, model.spec) if heard and not withheld else None
-    return {index: HeardWindow(one.window.start_s, one.window.end_s, float(scores[index]), picture) for index in heard}
+    voice = bool((scores[model.persons] >= model.thresholds[model.persons]).any())
+    picture = spectrogram_levels(one.samples, model.spec) if heard and not voice else None
+    start_s, end_s = one.window.start_s, one.window.end_s
+    windows = {index: HeardWindow(start_s, end_s, float(scores[index]), picture) for index in heard}
+    return ScoredWindow(start_s, end_s, windows, voice)
 
 
 def _rejected(

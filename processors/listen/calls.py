@@ -8,7 +8,7 @@ together unless the gap between them is too long, and a call of `max_windows` is
 does not grow with the recording. Calls of one class never overlap: a cut call ends where the next one begins.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -81,7 +81,7 @@ class CallGrouper:
         """Windows that are held."""
         return sum(map(len, self._open.values()))
 
-    def add(self, start_s: float, heard: dict[int, HeardWindow]) -> list[Call]:
+    def add(self, start_s: float, heard: Mapping[int, HeardWindow]) -> list[Call]:
         """Receive the next window, which starts at `start_s`, with its heard classes; returns the calls that ended."""
         now = _START + timedelta(seconds=start_s)
         ended = []

@@ -28,8 +28,7 @@ from uncia.storage.object_store import ObjectStore
 from uncia.storage.recording_names import is_recording_name
 from uncia.topics import RECORDING_ANALYSED, SOUND_HEARD, UPLOAD_TOPICS
 
-BATCH = 32
-BATCH_WAIT_S = 0.5
+UPLOAD_WAIT_S = 0.5
 """Poll interval of the stream buffer, in seconds."""
 
 NICENESS = 10
@@ -63,7 +62,7 @@ class ListenWorker:
                 await self._process(event, listener)
 
         try:
-            await process_batches(self._app, stream, BATCH, BATCH_WAIT_S, process)
+            await process_batches(self._app, stream, 1, UPLOAD_WAIT_S, process)
         finally:
             await classifier.close()
 

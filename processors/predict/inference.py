@@ -29,7 +29,7 @@ from uncia.settings import Settings
 from uncia.storage.object_store import ObjectStore
 
 MAX_UNSOUND_RESULTS = 3
-"""After this many results with NaN for one photograph, the model's self-test decides which is at fault."""
+"""After this many results with NaN for one photograph or recording, the model's self-test decides which is at fault."""
 
 T = TypeVar("T")
 log = structlog.get_logger("uncia")

@@ -48,6 +48,7 @@ from uncia.processors.explain import worker as explain_worker
 from uncia.processors.faust_runtime.app import group_name
 from uncia.processors.intake import worker as intake_worker
 from uncia.processors.listen import worker as listen_worker
+from uncia.processors.listen.analysis import Listener, Publish
 from uncia.processors.predict import worker as predict_worker
 from uncia.processors.second_look import worker as second_look_worker
 from uncia.storage.object_store import ObjectMissing, ObjectStore
@@ -364,6 +365,30 @@ class ListenSuite(AgentSuite):
                 sent = topics.send(self.reads, camera(1).encode(), self._upload(1, key(1)).to_bytes())
                 await worker.wait_until(self.commits(topics, sent), "a commit")
             assert topics.read(RECORDING_ANALYSED) == []
+
+        asyncio.run(scenario())
+
+    def test_a_recording_is_committed_before_the_next_one_is_analysed(
+        self, topics: Topics, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        analyse = Listener.analyse
+
+        async def scenario() -> None:
+            first_is_committed = asyncio.Event()
+
+            async def analyse_in_turn(listener: Listener, upload: ImageUploaded, publish: Publish) -> RecordingAnalysed:
+                if upload.key != recording_key(1):
+                    await first_is_committed.wait()
+                return await analyse(listener, upload, publish)
+
+            monkeypatch.setattr(Listener, "analyse", analyse_in_turn)
+            first = self.send(topics, 1)
+            topics.send(self.reads, camera(1).encode(), self._upload(1, f"{camera(1)}/next.wav").to_bytes())
+            async with running(self.worker.create, topics.settings) as worker:
+                try:
+                    await worker.wait_until(self.commits(topics, first), "a commit of the first recording")
+                finally:
+                    first_is_committed.set()
 
         asyncio.run(scenario())
 

@@ -29,6 +29,7 @@ import onnx
 from onnx import ModelProto, TensorProto, checker, compose, helper
 from pydantic import ConfigDict
 
+from uncia.camtrap.vocabulary import category_of
 from uncia.serving.labels import LabelClass, LabelSet
 from uncia.serving.model_card import ModelCard
 from uncia.sound.spec import SoundSpec
@@ -55,6 +56,8 @@ __all__ = ["SoundDescription", "make_sound_package", "sound_labels", "wrap_sound
 
 _MIN_OPSET = 11
 _SCIENTIFIC_AND_COMMON = re.compile(r"([A-Z][a-z-]+ [a-z-]+)_(.+)")
+_NOISES = frozenset({"Engine", "Environmental", "Fireworks", "Gun", "Noise", "Power tools", "Siren"})
+"""First halves of BirdNET's labels (V2.4) of what is neither an animal nor a person."""
 
 
 class _Sound(SoundSpec):
@@ -109,18 +112,36 @@ def make_sound_package(graph: Path, description: Path, out: Path) -> ValidatedPa
 def sound_labels(labels: LabelSet) -> LabelSet:
     """The labels, with `Turdus merula_Eurasian Blackbird` split into taxon and label.
 
-    A label that begins with "human" is a person, so that its spectrograms are withheld.
+    Where both halves are equal, as in `Dog_Dog`, there is no taxon. Sounds of people are persons, so that their
+    spectrograms are withheld; BirdNET's noises, such as `Engine_Engine`, are nothing, also where the second half is
+    translated.
     """
     return labels.model_copy(update={"classes": tuple(map(_split, labels.classes))})
 
 
 def _split(entry: LabelClass) -> LabelClass:
+    first, _, second = entry.label.partition("_")
     changes: dict[str, Any] = {}
-    if found := _SCIENTIFIC_AND_COMMON.fullmatch(entry.label):
+    if first == second:
+        changes = {"label": first}
+    elif found := _SCIENTIFIC_AND_COMMON.fullmatch(entry.label):
         changes = {"taxon": found[1], "label": found[2]}
-    if entry.group == "animal" and entry.label.lower().startswith("human"):
-        changes = {"taxon": "Homo sapiens", "group": "person"}
-    return entry.model_copy(update=changes)
+    group = entry.group
+    if group == "animal" and first == second:
+        group = category_of(first) or group
+    if group == "animal" and any(map(_is_person, (entry.label, first, second))):
+        group = "person"
+    elif group == "animal" and first in _NOISES:
+        group = "nothing"
+    if group == "person":
+        changes["taxon"] = "Homo sapiens"
+    elif group != "animal":
+        changes["taxon"] = ""
+    return entry.model_copy(update={**changes, "group": group})
+
+
+def _is_person(name: str) -> bool:
+    return category_of(name) == "person" or name.lower().startswith("human")
 
 
 def wrap_sound(

@@ -52,8 +52,12 @@ def current_results(
         known = latest.get((recording.bucket, recording.key))
         if known is None or recording.analysed_at >= known.analysed_at:
             latest[recording.bucket, recording.key] = recording
-    # Copies under two names have one id.
-    analysed = {result.recording_id: result for result in latest.values() if result.rejection is None}
+    # Copies under two names have one id: the latest result of them counts.
+    analysed = {
+        result.recording_id: result
+        for result in sorted(latest.values(), key=lambda result: result.analysed_at)
+        if result.rejection is None
+    }
     found: Mapping[str, SoundHeard] = {
         call.call_id: call
         for call in calls

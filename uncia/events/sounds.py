@@ -99,5 +99,6 @@ class RecordingAnalysed(Event):
     rejection: Rejection | None = Field(
         default=None,
         description="`recording-empty`, `recording-unreadable`, `recording-format`, `recording-parameters`, "
-        "`recording-too-large`, `recording-not-finite`, or a reason of uploads such as `object-missing`",
+        "`recording-too-large`, `recording-not-finite`, `model-unsound`, or a reason of uploads such as "
+        "`object-missing`",
     )

@@ -93,6 +93,15 @@ def test_no_spectrogram_shows_a_window_with_a_voice(station: ListeningStation) -
     assert list(station.store.objects) == [KEY]
 
 
+@pytest.mark.parametrize("low_at", [1.6, 3.1], ids=["before the voice", "after the voice"])
+def test_no_spectrogram_shows_a_window_that_overlaps_one_with_a_voice(station: ListeningStation, low_at: float) -> None:
+    # The voice is in the windows from 1.5 s to 3 s; the best window of the other call is a neighbour of them.
+    station.analyse(recorded(field(5, [(2.1, 0.3, VOICE), (low_at, 0.3, LOW)]), RATE))
+    assert sorted(call.category.value for call in station.heard) == ["animal", "person"]
+    assert {call.spectrogram for call in station.heard} == {None}
+    assert list(station.store.objects) == [KEY]
+
+
 @pytest.mark.parametrize(
     ("format", "subtype"), [("WAV", "PCM_U8"), ("WAV", "PCM_24"), ("WAV", "FLOAT"), ("FLAC", "PCM_16")]
 )
@@ -152,6 +161,20 @@ def test_the_calls_of_a_recording_count_from_one_version(station: ListeningStati
     result = station.analyse(recorded(np.tile(TWO_CALLS, 2), RATE))
     assert result.model == "audio_classifier@2"
     assert {call.model for call in station.heard[-4:]} == {"audio_classifier@2"}
+
+
+def test_a_recording_on_which_a_working_model_fails_is_rejected(station: ListeningStation) -> None:
+    station.classifier.unsound = True
+    result = station.analyse(recorded(TWO_CALLS, RATE), limit_s=60)
+    assert result.rejection is not None
+    assert result.rejection.reason == "model-unsound"
+    assert result.sha256 is not None
+
+
+def test_listen_waits_for_a_broken_model(station: ListeningStation) -> None:
+    station.classifier.unsound, station.classifier.self_test_is_sound = True, False
+    with pytest.raises(TimeoutError):
+        station.analyse(recorded(TWO_CALLS, RATE), limit_s=3)
 
 
 def test_an_event_names_its_rule(station: ListeningStation) -> None:

@@ -13,7 +13,8 @@ from onnx import TensorProto, helper
 from uncia.serving.model_card import ModelCard
 from uncia.sound.spec import SoundSpec
 from uncia.sound.spectrogram import model_frame
-from uncia.triton_models.importing.sound_import import make_sound_package
+from uncia.triton_models.importing.class_list import read_labels
+from uncia.triton_models.importing.sound_import import make_sound_package, sound_labels
 from uncia.triton_models.packages.loading import open_package
 from uncia.triton_models.packages.validation import ModelRefused, ValidatedPackage
 
@@ -80,6 +81,44 @@ def test_labels_of_scientific_and_common_name_are_split_and_voices_are_persons(t
     classes = imported(tmp_path, [1_000], input="waveform").card.labels.classes
     assert (classes[0].taxon, classes[0].label, classes[0].group) == ("Turdus merula", "Eurasian Blackbird", "animal")
     assert classes[1].group == "person"
+
+
+@pytest.mark.parametrize(
+    ("label", "expected"),
+    [
+        ("Turdus merula_Eurasian Blackbird", ("Turdus merula", "Eurasian Blackbird", "animal")),
+        ("Dog_Dog", ("", "Dog", "animal")),
+        ("Gryllus assimilis_Gryllus assimilis", ("", "Gryllus assimilis", "animal")),
+        ("Homo sapiens_Human", ("Homo sapiens", "Human", "person")),
+        ("Homo sapiens_Mensch", ("Homo sapiens", "Mensch", "person")),
+        ("Human vocal_Human vocal", ("Homo sapiens", "Human vocal", "person")),
+        ("Human non-vocal_Human non-vocal", ("Homo sapiens", "Human non-vocal", "person")),
+        ("Human whistle_Human whistle", ("Homo sapiens", "Human whistle", "person")),
+        ("human_voice", ("Homo sapiens", "human_voice", "person")),
+        ("Engine_Engine", ("", "Engine", "nothing")),
+        ("Environmental_Environmental", ("", "Environmental", "nothing")),
+        ("Fireworks_Fireworks", ("", "Fireworks", "nothing")),
+        ("Gun_Gun", ("", "Gun", "nothing")),
+        ("Noise_Noise", ("", "Noise", "nothing")),
+        ("Power tools_Power tools", ("", "Power tools", "nothing")),
+        ("Siren_Siren", ("", "Siren", "nothing")),
+        ("Vehicle_Vehicle", ("", "Vehicle", "vehicle")),
+        ("snow_leopard", ("", "snow_leopard", "animal")),
+    ],
+)
+def test_a_label_in_the_form_of_birdnet_gives_taxon_label_and_group(
+    tmp_path: Path, label: str, expected: tuple[str, str, str]
+) -> None:
+    (tmp_path / "labels.txt").write_text(label)
+    (found,) = sound_labels(read_labels(tmp_path / "labels.txt", "birds", "")).classes
+    assert (found.taxon, found.label, found.group) == expected
+
+
+@pytest.mark.parametrize(("label", "group"), [("Human vocal_Mensch Stimme", "person"), ("Engine_Motor", "nothing")])
+def test_the_group_of_a_label_does_not_depend_on_its_language(tmp_path: Path, label: str, group: str) -> None:
+    (tmp_path / "labels.txt").write_text(label)
+    (found,) = sound_labels(read_labels(tmp_path / "labels.txt", "birds", "")).classes
+    assert found.group == group
 
 
 def test_the_package_says_what_the_model_hears(tmp_path: Path) -> None:

@@ -39,6 +39,14 @@ def test_calls_of_an_earlier_version_are_superseded_in_any_order_of_arrival(orde
     assert current_results(order, [newer, CALL]) == ([LATER], [newer])
 
 
+@pytest.mark.parametrize("later_is_read_first", [False, True])
+def test_the_latest_result_of_two_copies_counts_in_any_order_of_arrival(later_is_read_first: bool) -> None:
+    copy = LATER.model_copy(update={"key": "ridge/audio-02/copy.wav"})
+    order = [copy, RECORDING] if later_is_read_first else [RECORDING, copy]
+    newer = CALL.model_copy(update={"model": "audio_classifier@3", "call_id": "cal-newer"})
+    assert current_results(order, [CALL, newer]) == ([copy], [newer])
+
+
 def test_a_repetition_counts_once() -> None:
     assert current_results([RECORDING, RECORDING], [CALL, CALL]) == ([RECORDING], [CALL])
 
