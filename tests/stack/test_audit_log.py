@@ -138,7 +138,9 @@ def test_the_store_works_without_the_auditor_and_reports_to_it_afterwards(
     try:
         with contextlib.closing(store_of(stack, person)) as store:
             assert store.get(settings.bucket, photograph, max_bytes=10) == b"kept"
-            stack.kill("auditor", signal.SIGKILL)
+            killed = stack.kill("auditor", signal.SIGKILL)
+            # What the store sends to a process that is still dying is lost.
+            wait_until(lambda: not Path(f"/proc/{killed}").exists(), LIMIT_S, "the end of the auditor")
             assert store.get(settings.bucket, photograph, max_bytes=10) == b"kept"
             assert refuses(lambda: store.delete(settings.bucket, photograph))
     finally:
