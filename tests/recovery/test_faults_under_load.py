@@ -21,7 +21,19 @@ pytestmark = [
 ]
 
 
-@pytest.mark.parametrize("parts", [*((part,) for part in LIVE_PATH), ("crops", "explain")], ids=" ".join)
+STATELESS = ("intake", "triton")
+"""Parts without state of their own: `predict` shows the same."""
+
+
+@pytest.mark.parametrize(
+    "parts",
+    [
+        *((part,) for part in LIVE_PATH if part not in STATELESS),
+        *(pytest.param((part,), marks=pytest.mark.thorough) for part in STATELESS),
+        pytest.param(("crops", "explain"), marks=pytest.mark.thorough),
+    ],
+    ids=" ".join,
+)
 def test_a_killed_part_loses_no_photograph_crop_or_explanation_and_changes_no_burst(
     play: Play, parts: tuple[str, ...]
 ) -> None:
@@ -31,7 +43,7 @@ def test_a_killed_part_loses_no_photograph_crop_or_explanation_and_changes_no_bu
 @pytest.mark.parametrize(
     "fault",
     [
-        SecondWorkerJoins("predict", lasts_s=1),
+        pytest.param(SecondWorkerJoins("predict", lasts_s=1), marks=pytest.mark.thorough),
         SecondWorkerJoins("bursts", lasts_s=1, leaves=signal.SIGKILL),
         ReplacedWhileFrozen("bursts", lasts_s=8),
         DiskFull(lasts_s=2),

@@ -40,7 +40,12 @@ def topics(settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
             yield topics
 
 
-TestIntake, TestPredict, TestBursts = IntakeSuite, PredictSuite, BurstsSuite
+TestIntake, TestBursts = IntakeSuite, BurstsSuite
+
+
+@pytest.mark.thorough
+class TestPredict(PredictSuite):
+    """Predictions."""
 
 
 @pytest.mark.thorough

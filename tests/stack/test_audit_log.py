@@ -34,11 +34,13 @@ Recorded = Callable[..., dict[str, Any]]
 
 @pytest.fixture
 def recorded(stack: Stack) -> Recorded:
-    """Waits for the record with these fields."""
+    """Waits for the record with these fields, and meanwhile repeats what is to be recorded."""
     folder: Path = stack.folder
 
-    def find(**fields: str) -> dict[str, Any]:
+    def find(repeat: Callable[[], None] | None = None, **fields: str) -> dict[str, Any]:
         def found() -> dict[str, Any] | None:
+            if repeat is not None:
+                repeat()
             records = (one for one in read_audit(audit_file(folder)) if fields.items() <= one.items())
             return next(records, None)
 
@@ -91,11 +93,14 @@ def test_what_the_broker_refuses_is_recorded(stack: Stack, person: Identity, rec
     settings = settings_of(stack, person)
     read(settings, BURST_RESOLVED)
     consumer = connect_consumer(settings, group_id=f"{person.name}-audit", enable_auto_commit=False)
-    with contextlib.closing(consumer), contextlib.suppress(KafkaError):
-        consumer.subscribe([DEPLOYMENT_CHANGED.full_name(settings)])
-        for _ in range(5):
+
+    def ask() -> None:
+        with contextlib.suppress(KafkaError):
             consumer.poll(timeout_ms=200)
-    recorded(action="broker_refused", who=person.name)
+
+    with contextlib.closing(consumer):
+        consumer.subscribe([DEPLOYMENT_CHANGED.full_name(settings)])
+        recorded(ask, action="broker_refused", who=person.name)
     recorded(action="key_used", who=person.name, what="kafka")
     names = [(one["action"], one["who"]) for one in read_audit(audit_file(stack.folder))]
     assert ("positions_read", person.name) not in names

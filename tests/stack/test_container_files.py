@@ -166,6 +166,7 @@ def send(settings: Settings, topic: str) -> None:
         producer.close()
 
 
+@pytest.mark.thorough
 def test_a_worker_signs_in_with_its_files_and_sees_its_topics(kafka: Site, monkeypatch: pytest.MonkeyPatch) -> None:
     settings = kafka.settings("predict", monkeypatch)
     assert settings.kafka_username == "predict"
@@ -194,6 +195,7 @@ def test_the_port_of_this_machine_has_the_same_rules(kafka: Site, monkeypatch: p
         send(settings, IMAGE_PREDICTED.full_name(settings))
 
 
+@pytest.mark.thorough
 def test_a_client_without_a_sign_in_is_refused(kafka: Site, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(DependencyDown):
         existing_topics(kafka.settings("none", monkeypatch, UNCIA_SECRETS_DIR="", UNCIA_KAFKA=kafka.kafka_outside))
@@ -253,6 +255,7 @@ def test_the_stores_inner_ports_require_its_certificate(store: Site, flag: str) 
     requires_certificate(store.ports[flag])
 
 
+@pytest.mark.thorough
 def test_the_health_check_of_the_store_passes_and_turns_syncing_on(store: Site) -> None:
     system_programs("wget")  # the image has it
     master = f"127.0.0.1:{store.ports['master.port']}.{store.ports['master.port.grpc']}"

@@ -180,6 +180,7 @@ def test_two_stacks_run_at_the_same_time_and_one_leaves_nothing_behind(stack: St
 
 
 @pytest.mark.timeout(1200)
+@pytest.mark.thorough
 def test_stored_objects_ports_and_keys_are_the_same_after_down_and_up(small_stack: Stack) -> None:
     from uncia.storage.object_store import ObjectStore
 
@@ -203,6 +204,7 @@ def test_stored_objects_ports_and_keys_are_the_same_after_down_and_up(small_stac
 
 
 @pytest.mark.timeout(1200)
+@pytest.mark.thorough
 def test_down_stops_the_parts_that_a_killed_supervisor_left_running(small_stack: Stack) -> None:
     small_stack.up(STORAGE, timeout_s=SCALE * 120)
     supervisor = next(process.pid for process in running_processes(small_stack) if process.part == "supervisord")

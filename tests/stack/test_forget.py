@@ -151,6 +151,7 @@ def test_a_run_that_was_killed_is_completed_by_the_next(
     assert frames_in_catalogue(stack.settings(), f"{station}/cam") == set()
 
 
+@pytest.mark.thorough
 def test_mistakes_are_named_and_remove_nothing(stack: Stack, three: list[ImagePredicted], station: str) -> None:
     for arguments, words in (
         (["img-000000000000000000000000"], "knows no photograph"),

@@ -282,6 +282,7 @@ def test_a_shadow_predicts_the_same_uploads_and_is_compared(
     assert {image.prediction.version for image in images if image.prediction} == {"1"}
 
 
+@pytest.mark.thorough
 def test_an_imported_model_with_2498_labels_predicts_in_the_stream(
     models: Models,
     stream: Callable[[str], ImagePredicted],
@@ -312,6 +313,7 @@ def test_an_imported_model_with_2498_labels_predicts_in_the_stream(
         models("remove", name)
 
 
+@pytest.mark.thorough
 def test_a_model_of_another_name_is_served_and_the_stream_keeps_its_own(
     models: Models, stream: Callable[[str], ImagePredicted], settings: Settings, tmp_path: Path
 ) -> None:

@@ -307,6 +307,7 @@ def impatient_dashboard(stack: Stack, tmp_path: Path) -> Iterator[dict[str, str]
         process.wait(SCALE * 20)
 
 
+@pytest.mark.thorough
 def test_a_replay_is_promoted_and_dropped_on_the_dashboard(
     replay: Commands,
     name: str,

@@ -99,7 +99,7 @@ def rotate(stack: Stack, what: str) -> str:
     ("what", "parts"),
     [
         pytest.param("triton", TRITON_PARTS, id="triton", marks=pytest.mark.thorough),
-        pytest.param("certificates", CERTIFICATE_PARTS, id="certificates"),
+        pytest.param("certificates", CERTIFICATE_PARTS, id="certificates", marks=pytest.mark.thorough),
     ],
 )
 def test_photographs_before_during_and_after_a_rotation_are_predicted_once(

@@ -155,6 +155,7 @@ def test_after_the_run_the_package_is_here_and_the_run_is_gone_over_there(
     assert machine.has_package and machine.run_folder is None
 
 
+@pytest.mark.thorough
 def test_data_that_are_there_are_not_copied_again(finished: tuple[Machine, dict[str, Any]]) -> None:
     machine, _ = finished
     assert "copying" not in machine.train(*_SHORT, "--seed", "1")
@@ -200,6 +201,7 @@ def test_a_link_that_breaks_is_made_again(machine: Machine, tmp_path: Path) -> N
     assert "broke" in output and machine.has_package
 
 
+@pytest.mark.thorough
 def test_ctrl_c_without_a_terminal_leaves_the_run(machine: Machine) -> None:
     process = machine.started()
     process.send_signal(signal.SIGINT)
@@ -207,6 +209,7 @@ def test_ctrl_c_without_a_terminal_leaves_the_run(machine: Machine) -> None:
     assert "is left running" in output and machine.remote_process("process").is_running()
 
 
+@pytest.mark.thorough
 def test_ctrl_c_on_a_terminal_ends_the_run_where_the_answer_is_no(machine: Machine) -> None:
     terminal, stdin = pty.openpty()
     process = machine.start(*machine.arguments(*_LONG), stdin=stdin)
