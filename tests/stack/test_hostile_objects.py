@@ -210,8 +210,11 @@ def test_invalid_messages_on_every_topic_stop_no_worker(
     for number, topic in enumerate(TOPICS):
         name = topic.full_name(settings)
         keys = (None, b"\xff\x00", b"k" * 5000, b"[/x]|\x1b", uuid.uuid4().bytes, b"", b"0:0")
-        # Two kinds on each topic: the catalogue stops where half of its last messages, 50 or more, cannot be read.
-        kinds = [(number + step) % len(JUNK) for step in range(2)]
+        # The catalogue stops where half of its last messages cannot be read. So there are readable ones between them,
+        # the ends of bursts that nobody knows, and four kinds of the others on each topic.
+        for _ in range(8):
+            send(BURST_RESOLVED.full_name(settings), None, f"bst-{uuid.uuid4().hex[:24]}".encode())
+        kinds = [(number + step) % len(JUNK) for step in range(4)]
         for key, value in ((keys[kind], JUNK[kind]) for kind in kinds):
             # A compacted topic accepts no message without a key.
             send(name, value, key if key is not None or not topic.compacted else b"k", h=b"\xff" * 3000, none=b"")
