@@ -30,8 +30,9 @@ demo: setup ## Run three simulated camera stations against the whole system (IMA
 screenshot: $(VENV_DONE) ## Photograph the dashboard of the last demo, for the README, into docs/images/dashboard.jpg.
 	@$(PY) -m uncia.infra.demo.screenshot $(ARGS)
 
-# Without coverage, which takes minutes; `make check` measures it.
+# Without coverage, and with fewer examples of properties, which take minutes; `make check` alone has both.
 test: COVERAGE =
+test: export UNCIA_TEST_MAX_EXAMPLES = 40
 test: setup check browser ssh-server test-recipes test-kubernetes test-stack ## All tests: style, types, unit tests, model recipes, the dashboard, and the real stack.
 
 test-recipes: setup browser ssh-server ## Tests of the model recipes, and of the dashboard in Chromium.

@@ -188,6 +188,7 @@ def has_frames(count: int, events: list[BurstResolved]) -> bool:
     return sum(len(burst.frames) for burst in settled(events).values()) >= count
 
 
+@pytest.mark.thorough
 def test_after_kills_at_any_time_every_revision_is_published_once(bench: Bench) -> None:
     cameras = [f"ridge/{number}" for number in range(5)]
     photos = [Photo(f"{n:02}", n // 4 * 60 + n % 4, sequence=1 + n % 4, length=4) for n in range(24)]

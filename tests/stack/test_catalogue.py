@@ -163,7 +163,8 @@ def database(kind: str, folder: Path) -> Iterator[tuple[URL, PostgresServer | No
         yield server.url, server
 
 
-@pytest.mark.parametrize("kind", [pytest.param("sqlite", marks=pytest.mark.thorough), "postgresql"])
+@pytest.mark.thorough
+@pytest.mark.parametrize("kind", ["sqlite", "postgresql"])
 def test_kills_in_mid_stream_lose_and_double_nothing(
     kind: str, namespaced: Settings, start_worker: Callable[[URL], Worker], tmp_path: Path
 ) -> None:

@@ -340,6 +340,7 @@ def test_a_replay_is_promoted_and_dropped_on_the_dashboard(
     assert not [topic for topic in existing_topics(settings) if name in topic]
 
 
+@pytest.mark.thorough
 def test_a_killed_replay_resumes_and_loses_nothing(
     replay: Commands,
     name: str,
