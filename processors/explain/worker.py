@@ -30,6 +30,7 @@ from uncia.processors.faust_runtime.dead_letters import DeadLetters
 from uncia.processors.faust_runtime.delivery import send
 from uncia.processors.faust_runtime.hourly_budget import HourlyBudget
 from uncia.processors.faust_runtime.object_errors import warn_if_bucket_unreadable
+from uncia.processors.faust_runtime.verdicts import verdict_of
 from uncia.processors.predict.live_model import LiveModel
 from uncia.processors.predict.recent_ids import RecentIds
 from uncia.settings import Settings
@@ -113,12 +114,7 @@ class ExplainWorker:
 
     async def _consider(self, event: faust.Event) -> None:
         """Request an explanation of a doubtful burst; withdraw those of a burst with a person."""
-        if event.value is None:
-            return
-        try:
-            burst = BurstResolved.from_bytes(event.value)
-        except PermanentError as error:
-            log.warning("burst_invalid", reason=error.reason, offset=event.message.offset)
+        if (burst := verdict_of(event)) is None:
             return
         if may_show_person(burst):
             if self._settings.crops_withheld_by_person and burst.status is not BurstStatus.SUPERSEDED:

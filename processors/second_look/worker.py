@@ -16,13 +16,14 @@ import structlog
 
 from uncia.camtrap.presence import load_presence_model
 from uncia.errors import PermanentError
-from uncia.events import BurstResolved, SecondLookRequested
+from uncia.events import SecondLookRequested
 from uncia.processors.faust_runtime.app import WorkerApp, create_app, faust_topic
 from uncia.processors.faust_runtime.batches import process_batches
 from uncia.processors.faust_runtime.dead_letters import DeadLetters
 from uncia.processors.faust_runtime.delivery import send
 from uncia.processors.faust_runtime.hourly_budget import HourlyBudget
 from uncia.processors.faust_runtime.object_errors import warn_if_bucket_unreadable
+from uncia.processors.faust_runtime.verdicts import verdict_of
 from uncia.processors.predict.live_model import LiveDetector, LiveModel
 from uncia.processors.predict.recent_ids import RecentIds
 from uncia.processors.second_look.selection import Inconclusive, build_request
@@ -111,12 +112,7 @@ class SecondLookWorker:
 
     async def _consider(self, event: faust.Event) -> None:
         """Request a second look at an inconclusive burst."""
-        if event.value is None or not self._settings.second_looks_per_hour:
-            return
-        try:
-            burst = BurstResolved.from_bytes(event.value)
-        except PermanentError as error:
-            log.warning("burst_invalid", reason=error.reason, offset=event.message.offset)
+        if not self._settings.second_looks_per_hour or (burst := verdict_of(event)) is None:
             return
         reason = self._inconclusive.reason(burst)
         if reason is None or burst.burst_id in self._requested:

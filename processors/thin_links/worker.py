@@ -17,7 +17,7 @@ import structlog
 
 from uncia.camtrap.taxonomy import Taxonomy
 from uncia.errors import DependencyDown, PermanentError
-from uncia.events import BurstResolved, FetchReason, FetchRequested
+from uncia.events import FetchReason, FetchRequested
 from uncia.fetch_requests import (
     MAX_BYTES,
     MAX_REQUESTS,
@@ -34,6 +34,7 @@ from uncia.processors.faust_runtime.batches import process_batches
 from uncia.processors.faust_runtime.dead_letters import DeadLetters
 from uncia.processors.faust_runtime.delivery import send
 from uncia.processors.faust_runtime.retry import retry_until_available
+from uncia.processors.faust_runtime.verdicts import verdict_of
 from uncia.processors.predict.recent_ids import RecentIds
 from uncia.processors.thin_links.rules import FetchRules, requests_of_rules, wanted_taxa
 from uncia.settings import Settings
@@ -96,12 +97,7 @@ class ThinLinksWorker:
         await process_batches(self._app, stream, BATCH, BATCH_WAIT_S, process)
 
     async def _consider(self, event: faust.Event) -> None:
-        if event.value is None:
-            return
-        try:
-            burst = BurstResolved.from_bytes(event.value)
-        except PermanentError as error:
-            log.warning("burst_invalid", reason=error.reason, offset=event.message.offset)
+        if (burst := verdict_of(event)) is None:
             return
         for request in requests_of_rules(burst, self._rules, datetime.now(UTC)):
             if request.fetch_id in self._requested:
