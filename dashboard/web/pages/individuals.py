@@ -380,10 +380,9 @@ def _undo_own(
 def _individual(context: Context, individual_id: str, state: RegistryState) -> tuple[Individual, list[Sighting]]:
     """An individual and its sightings. Raises 404 where the account may see none of them: it does not exist for it."""
     found = state.individuals.get(individual_id)
-    shown = None if found is None else state.individuals[found.merged_into] if found.merged_into else found
-    if found is None or shown is None or not (seen := _visible(context, shown)):
+    if found is None or not (seen := _visible(context, _survivor(found, state))):
         raise HTTPException(404, TEXT["error.not_found"])
-    return found, seen if shown is found else []
+    return found, [] if found.merged_into else seen
 
 
 def _changeable(context: Context, individual_id: str) -> tuple[Individual, RegistryState]:
@@ -397,9 +396,14 @@ def _changeable(context: Context, individual_id: str) -> tuple[Individual, Regis
     return found, state
 
 
+def _survivor(individual: Individual, state: RegistryState) -> Individual:
+    """The individual that it is now."""
+    return state.individuals[individual.merged_into] if individual.merged_into else individual
+
+
 def _sees_all(context: Context, individual: Individual, state: RegistryState) -> bool:
-    now = state.individuals[individual.merged_into] if individual.merged_into else individual
-    return len(_visible(context, now)) == len(now.sightings)
+    survivor = _survivor(individual, state)
+    return len(_visible(context, survivor)) == len(survivor.sightings)
 
 
 def _named(context: Context, state: RegistryState, name: str) -> list[Individual]:
