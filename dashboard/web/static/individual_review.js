@@ -1,5 +1,6 @@
 // Who a burst shows: it beside one known individual after the other, with the points that matched drawn between them, by
 // the keyboard. The next bursts are fetched ahead; decisions are sent meanwhile, and an undo after what it undoes.
+import { LeasedQueue } from "./leased_queue.js";
 import { notify, send, setParameter, text } from "./site.js";
 
 const root = document.querySelector("[data-match]");
@@ -7,54 +8,30 @@ const work = document.getElementById("work");
 const pair = document.getElementById("pair");
 const matches = document.getElementById("matches");
 const SVG = "http://www.w3.org/2000/svg";
-const AHEAD = 3;
 const MOST_POINTS = 40;
 
-const queue = [];
-const done = []; // ids that were decided or skipped: the catalogue may not know yet
+const disputed = Boolean(root.dataset.disputed);
+const queue = new LeasedQueue("/individuals/queue.json", {
+  name: "sightings",
+  body: { disputed },
+  first: root.dataset.first || null,
+  current: () => current,
+  prefetch,
+});
 const past = []; // decisions that can be undone
 const future = []; // decisions that were undone
-const disputed = Boolean(root.dataset.disputed);
 let current = null;
 let shown = 0; // the candidate beside the burst
 let crop = null; // a crop of the burst that was chosen instead of the one that matched
 let side = "unknown";
-let fetching = null;
-let first = root.dataset.first || null;
 
 // The queue
 
-function refill() {
-  if (fetching || (queue.length >= AHEAD && !first)) return fetching;
-  const have = [...done.slice(-400), ...queue.map((sighting) => sighting.burst_id)];
-  if (current) have.push(current.burst_id);
-  const wanted = first;
-  fetching = send("/individuals/queue.json", { have, first, disputed })
-    .then((answer) => {
-      first = null;
-      const known = new Set([...have, ...done]);
-      for (const sighting of answer.sightings) {
-        if (known.has(sighting.burst_id)) continue;
-        if (sighting.burst_id === wanted) queue.unshift(sighting);
-        else queue.push(sighting);
-        prefetch(sighting);
-      }
-    })
-    .catch((error) => {
-      first = null;
-      notify(error.message, "bad");
-    })
-    .finally(() => { fetching = null; });
-  return fetching;
-}
-
 /** Fetches a burst anew on which another person has decided meanwhile; it comes next. */
 async function again(sighting) {
-  while (fetching) await fetching;
-  for (let at; (at = done.indexOf(sighting.burst_id)) >= 0;) done.splice(at, 1);
+  await queue.idle();
   if (current?.burst_id === sighting.burst_id) current = null;
-  first = sighting.burst_id;
-  await refill();
+  await queue.again(sighting);
   if (!current) next();
 }
 
@@ -64,12 +41,9 @@ function prefetch(sighting) {
 }
 
 async function next() {
-  const wanted = first;
-  if (!queue.length) await refill();
-  // The burst of the address may be with another reviewer by now.
-  if (!queue.length && wanted) await refill();
-  show(queue.shift() ?? null);
-  refill();
+  if (!queue.items.length) await queue.fetchMore();
+  show(queue.items.shift() ?? null);
+  queue.refill();
 }
 
 // The pictures
@@ -261,7 +235,7 @@ function apply(entry) {
     if (current === sighting) showCandidate(at);
     return;
   }
-  done.push(sighting.burst_id);
+  queue.done.push(sighting.burst_id);
   if (current === sighting) next();
 }
 
@@ -282,9 +256,9 @@ function undo() {
   const entry = past.pop();
   if (!entry) return;
   if (entry.removed) entry.sighting.candidates.splice(entry.removed.at, 0, entry.removed.candidate);
-  const at = done.indexOf(entry.sighting.burst_id);
-  if (at >= 0) done.splice(at, 1);
-  if (current && current !== entry.sighting) queue.unshift(current);
+  const at = queue.done.indexOf(entry.sighting.burst_id);
+  if (at >= 0) queue.done.splice(at, 1);
+  if (current && current !== entry.sighting) queue.items.unshift(current);
   show(entry.sighting, entry.candidate);
   setSide(entry.body.side);
   future.push(entry);
@@ -316,7 +290,7 @@ function redo() {
 
 function skip() {
   if (!current) return;
-  done.push(current.burst_id);
+  queue.done.push(current.burst_id);
   next();
 }
 
@@ -407,7 +381,7 @@ document.getElementById("other").addEventListener("submit", (event) => {
 
 addEventListener("pagehide", () => {
   // Others get the bursts at once, and not when the leases end.
-  const bursts = [...queue, ...(current ? [current] : []), ...past.map((entry) => entry.sighting)];
+  const bursts = [...queue.items, ...(current ? [current] : []), ...past.map((entry) => entry.sighting)];
   fetch("/individuals/release.json", {
     method: "POST",
     keepalive: true,

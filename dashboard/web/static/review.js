@@ -1,6 +1,7 @@
 // Review: one burst after the other by the keyboard. The next bursts and their pictures are fetched ahead, so that a key
 // press shows the next picture at once; the decision is sent meanwhile.
 import { fit, notify, send, setParameter, text, toggleFavourite } from "./site.js";
+import { LeasedQueue } from "./leased_queue.js";
 import { Stage } from "./stage.js";
 
 const root = document.querySelector("[data-review]");
@@ -9,54 +10,29 @@ const stage = new Stage(document.getElementById("stage"));
 const strip = document.getElementById("strip");
 const favourite = root.querySelector('[data-do="mark"]');
 const SVG = "http://www.w3.org/2000/svg";
-const AHEAD = 3;
 const RESERVED = "bnszyxg";
 
 let keys = JSON.parse(document.getElementById("keys").textContent);
 const taxa = JSON.parse(document.getElementById("taxa-data").textContent);
-const queue = [];
-const done = []; // ids that were decided or skipped: the catalogue may not know yet
+const queue = new LeasedQueue("/review/queue.json", {
+  name: "bursts",
+  body: { query: root.dataset.query, queue: root.dataset.queue },
+  first: root.dataset.first || null,
+  current: () => current,
+  prefetch,
+});
 const past = []; // decisions that can be undone
 const future = []; // decisions that were undone
 let current = null;
 let pending = null;
-let fetching = null;
 let digits = { typed: "", at: 0 };
-let first = root.dataset.first || null;
 
 // The queue
 
-function refill() {
-  if (fetching || (queue.length >= AHEAD && !first)) return fetching;
-  const have = [...done.slice(-400), ...queue.map((burst) => burst.burst_id)];
-  if (current) have.push(current.burst_id);
-  const wanted = first;
-  fetching = send("/review/queue.json", { query: root.dataset.query, queue: root.dataset.queue, have, first })
-    .then((answer) => {
-      first = null;
-      const known = new Set([...have, ...done]);
-      for (const burst of answer.bursts) {
-        if (known.has(burst.burst_id)) continue;
-        if (burst.burst_id === wanted) queue.unshift(burst);
-        else queue.push(burst);
-        prefetch(burst);
-      }
-    })
-    .catch((error) => {
-      first = null;
-      notify(error.message, "bad");
-    })
-    .finally(() => { fetching = null; });
-  return fetching;
-}
-
 /** Fetches a burst anew that has changed since it was fetched; it comes next. One that was replaced does not come. */
 async function again(burst) {
-  while (fetching) await fetching;
-  for (let at; (at = done.indexOf(burst.burst_id)) >= 0;) done.splice(at, 1);
-  first = burst.burst_id;
-  await refill();
-  if (queue[0]?.burst_id === burst.burst_id && queue[0].status === "superseded") done.push(queue.shift().burst_id);
+  await queue.again(burst);
+  if (queue.items[0]?.burst_id === burst.burst_id && queue.items[0].status === "superseded") queue.done.push(queue.items.shift().burst_id);
   if (!current) next();
 }
 
@@ -72,12 +48,9 @@ function prefetch(burst) {
 }
 
 async function next() {
-  const wanted = first;
-  if (!queue.length) await refill();
-  // The burst of the address may be with another reviewer by now.
-  if (!queue.length && wanted) await refill();
-  show(queue.shift() ?? null);
-  refill();
+  if (!queue.items.length) await queue.fetchMore();
+  show(queue.items.shift() ?? null);
+  queue.refill();
 }
 
 // The stage
@@ -318,7 +291,7 @@ function decide(decision) {
   entry.sent = post(entry);
   past.push(entry);
   future.length = 0;
-  done.push(current.burst_id);
+  queue.done.push(current.burst_id);
   buttons();
   next();
 }
@@ -339,7 +312,7 @@ async function post(entry) {
 function undo() {
   const entry = past.pop();
   if (!entry) return;
-  if (current) queue.unshift(current);
+  if (current) queue.items.unshift(current);
   show(entry.burst);
   future.push(entry);
   buttons();
@@ -371,7 +344,7 @@ function redo() {
 
 function skip() {
   if (!current) return;
-  done.push(current.burst_id);
+  queue.done.push(current.burst_id);
   next();
 }
 
