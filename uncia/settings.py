@@ -704,7 +704,7 @@ class Settings(BaseSettings):
         default=None,
         gt=0,
         le=3660,
-        description="gateway behind a thin link: remove its copy of a photograph that nobody requested in so many "
+        description="gateway behind a thin link: remove its copy of a photograph that was not requested in so many "
         "days; empty: keep it",
     )
 

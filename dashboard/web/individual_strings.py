@@ -101,7 +101,7 @@ INDIVIDUALS: dict[str, str] = {
     "match.points": "Matched points",
     "match.side": "Side of the animal in this burst",
     "match.new_names": "A new individual",
-    "match.other": "Somebody else",
+    "match.other": "Another individual",
     "match.other.label": "Code, name or id",
     "match.other.same": "Same as this one",
     "match.hint": "s same, d different, n new, u unsure, x cannot be told, k skip, z undo, y redo; arrows: candidates; "
@@ -109,9 +109,9 @@ INDIVIDUALS: dict[str, str] = {
     "js.match.score": "{score} · {n} points match",
     "js.match.seen": "{n} sightings",
     "js.match.seen.one": "1 sighting",
-    "js.match.none": "No known individual is left to compare: new, unsure, or somebody else?",
+    "js.match.none": "No known individual is left to compare: new, unsure, or another individual?",
     "js.match.hidden": "{n} candidates were seen only at stations that this account may not see: leave it to another "
-    "reviewer where it is nobody of these.",
+    "reviewer where it is none of these.",
     "js.match.new_score": "none of them: {score}",
     "js.match.uncalibrated": "The scores order the candidates; they are no probabilities.",
     "js.match.second": "Another reviewer has decided: yours is the second decision.",

@@ -17,7 +17,7 @@ class ThinOptions:
     thumbnail_px: int
     poll_s: float
     keep_days: float | None = None
-    """How long a photograph that nobody requests is kept; None: for ever."""
+    """How long a photograph that is not requested is kept; None: for ever."""
 
 
 @dataclass(frozen=True)

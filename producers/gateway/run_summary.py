@@ -25,7 +25,7 @@ class RunSummary:
     held: int = 0
     """Files of which the store has only the thumbnail."""
     expired: int = 0
-    """Files that nobody requested in time: the store has only the thumbnail, and no later run sends more."""
+    """Files that were not requested in time: the store has only the thumbnail, and no later run sends more."""
     remaining: int = 0
     too_large: int = 0
     """Those of the remaining files that need more than a day of a thin link has."""

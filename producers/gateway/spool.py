@@ -9,7 +9,7 @@
 Behind a thin link (`uncia.producers.gateway.thin`) `uploading` is first of the thumbnail, and then
 
     uploading ──▶ held ──▶ spooled                         the store has the thumbnail; then the whole file is requested
-                    └────▶ expired                         nobody requested it in time
+                    └────▶ expired                         it was not requested in time
     duplicate ──▶ spooled                                  the held file that it repeats vanished before it was stored
          └──────▶ expired                                  together with the held file that it repeats
 

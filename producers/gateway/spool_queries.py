@@ -82,7 +82,7 @@ class SpoolQueries:
         return int(self._rows("SELECT count(*) FROM files WHERE state = 'held'", ())[0][0])
 
     def count_expired(self) -> int:
-        """The number of files whose bytes the store does not have, because nobody requested them in time."""
+        """The number of files whose bytes the store does not have, because they were not requested in time."""
         return int(
             self._rows(
                 "SELECT count(*) FROM files AS mine WHERE state = 'expired' AND NOT EXISTS"

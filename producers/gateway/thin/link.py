@@ -354,7 +354,7 @@ class ThinLink:
         return answered
 
     def expire(self, now: float) -> bool:
-        """End the time of one photograph that nobody requested. False when there is none."""
+        """End the time of one photograph that was not requested. False when there is none."""
         self._check_clock(now)
         entry = self._next_expired()
         if entry is None:
@@ -370,7 +370,7 @@ class ThinLink:
 
     @property
     def is_expiry_due(self) -> bool:
-        """True where the time of a photograph that nobody requested is over."""
+        """True where the time of a photograph that was not requested is over."""
         return self._next_expired() is not None
 
     def _next_expired(self) -> SpoolEntry | None:
