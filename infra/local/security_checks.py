@@ -228,6 +228,4 @@ def _kafka(settings: Settings) -> str:
 def _versions(*, kept: bool) -> str:
     if kept:
         return "replaced photographs are kept as older versions, which no key but the store's own can delete"
-    return (
-        "a holder of a gateway's key can replace its station's photographs: UNCIA_KEEP_VERSIONS is off"
-    )
+    return "a holder of a gateway's key can replace its station's photographs: UNCIA_KEEP_VERSIONS is off"

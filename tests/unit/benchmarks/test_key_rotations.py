@@ -25,5 +25,5 @@ def test_the_usual_gap_is_that_of_the_seconds_before() -> None:
 
 
 def test_a_rotation_is_a_row() -> None:
-    row = {"key": "predict", "command_s": 4.0, "ready_s": 6.0, "pause_s": 5.5, "usual_s": 1.0}
+    row: dict[str, str | float] = {"key": "predict", "command_s": 4.0, "ready_s": 6.0, "pause_s": 5.5, "usual_s": 1.0}
     assert "| predict | 4.0 s | 6.0 s | 5.5 s | 1.0 s |" in table([row])
