@@ -159,7 +159,7 @@ def table(found: list[dict[str, str | float]]) -> str:
         "`uncia keys rotate` of",
         "command takes",
         "all parts ready after",
-        "longest time between verdicts",
+        "pause of the verdicts",
         "before",
     )
     rows = [
@@ -188,11 +188,11 @@ def key_rotations(
     machine = describe()
     (folder / "results.json").write_text(json.dumps({**machine, "rotations": found}, indent=2) + "\n", encoding="utf-8")
     if docs:
-        command = " ".join(["python -m benchmarks.key_rotations", *sys.argv[1:]])
         intro = (
-            f"Each key once, {began:%Y-%m-%d %H:%M} UTC, by `{command}`, on {machine['machine_cores']} shared cores, "
-            f"with {1 / _UPLOAD_INTERVAL_S:.0f} photographs a second, all of which got a verdict. The time between "
-            "verdicts includes what the next photographs need for theirs."
+            f"Each key once, {began:%Y-%m-%d %H:%M} UTC, on {machine['machine_cores']} shared cores, with "
+            f"{1 / _UPLOAD_INTERVAL_S:.0f} photographs a second, all of which got a verdict. The times are from the "
+            "start of the command; the last two columns are the longest time between verdicts, during the rotation and "
+            "in the 10 s before it."
         )
         DOCS.write_text(replace_section(DOCS, BEGIN, END, f"{intro}\n\n{table(found)}"), encoding="utf-8")
     print(json.dumps(found))

@@ -342,9 +342,9 @@ class ObjectStore:
         try:
             for page in self.client.get_paginator("list_object_versions").paginate(Bucket=bucket, Prefix=key):
                 for entry in page.get("Versions", ()):
-                    if entry["Key"] != key:
-                        return  # The listing is sorted by key: longer keys with this prefix follow.
-                    yield _listed(entry)
+                    # SeaweedFS sorts by the names of its folders of versions: a longer key may come first.
+                    if entry["Key"] == key:
+                        yield _listed(entry)
         except _STORE_ERRORS as error:
             raise self.translate(error, f"{bucket}/{key}") from error
 
