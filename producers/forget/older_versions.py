@@ -21,14 +21,21 @@ class OlderVersions:
     """When they were replaced or deleted, at the latest (aware)."""
 
     def find(self) -> Iterator[StoredVersion]:
-        """All of them, key by key in the order of the listing, each key's in the order in which they must be deleted.
+        """All of them, key by key, each key's in the order in which they must be deleted.
 
-        Lists the bucket once, and each key that has older versions once more: the parts of one key need not follow
-        each other in a listing.
+        Lists the bucket once, then the versions of each folder that has an object, and each key that has older versions
+        once more, as the parts of one key need not follow each other in a listing. Versions are listed by folders
+        because SeaweedFS 4.48 leaves out whole folders where a listing of versions of several folders has more than
+        one page. Of a folder in which every object was deleted it finds none.
         """
-        history = self.store.history(self.bucket, "")
+        folders = dict.fromkeys(_folder(found.key) for found in self.store.list(self.bucket))
+        for folder in folders:
+            yield from self._find_in(folder)
+
+    def _find_in(self, folder: str) -> Iterator[StoredVersion]:
+        history = self.store.history(self.bucket, folder)
         keys = dict.fromkeys(found.object.key for found in history if found.is_marker or not found.is_latest)
-        for key in keys:
+        for key in (key for key in keys if _folder(key) == folder):
             own = (found for found in self.store.history(self.bucket, key) if found.object.key == key)
             yield from replaced_before(own, self.before)
 
@@ -39,6 +46,11 @@ class OlderVersions:
             self.store.delete_version(self.bucket, found)
             count, size = count + 1, size + found.object.size
         return count, size
+
+
+def _folder(key: str) -> str:
+    """The key up to its last slash, with it; empty for a key without."""
+    return key[: key.rfind("/") + 1]
 
 
 def replaced_before(versions: Iterable[StoredVersion], before: datetime) -> list[StoredVersion]:

@@ -42,6 +42,12 @@ class VersionedStore:
                 etag = "" if data is None else self.etag(data)
                 yield StoredVersion(StoredObject(key, etag, len(data or b""), at, name), data is None, name == last)
 
+    def list(self, bucket: str) -> Iterator[StoredObject]:
+        for key in sorted(self.keys):
+            for found in self.history(bucket, key):
+                if found.object.key == key and found.is_latest and not found.is_marker:
+                    yield found.object
+
     def read(self, bucket: str, key: str, *, max_bytes: int, version_id: str | None = None) -> ObjectContent:
         data = self.keys.get(key, {}).get(version_id or "")
         if data is None:
