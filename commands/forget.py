@@ -13,6 +13,7 @@ from sqlalchemy import Engine
 
 from uncia.audit import AuditLog, audit_file_of_process
 from uncia.commands.forget_discard import discard_plan
+from uncia.commands.forget_older_versions import remove_older_versions
 from uncia.commands.forget_plan import make_plan, search_again
 from uncia.dashboard.catalogue.database import catalogue_url, open_database
 from uncia.dashboard.catalogue.forgetting import Choice
@@ -50,6 +51,14 @@ def forget(
     discard: str = typer.Option(
         None, metavar="PLAN", help="Give up the stored plan of an interrupted run, `fgt-...`, without completing it."
     ),
+    older_versions: int = typer.Option(
+        None,
+        "--older-versions",
+        metavar="DAYS",
+        min=0,
+        help="Instead of photographs: what was replaced or deleted at least DAYS days ago and is kept as an older "
+        "version (UNCIA_KEEP_VERSIONS).",
+    ),
     yes: bool = typer.Option(False, "--yes", help="Carry the plan out. Without it, it is only shown."),
     store_keys: Path = typer.Option(
         None, help="File with the store's administrative key. Default: keys/store-admin.json of the stack."
@@ -67,6 +76,11 @@ def forget(
         if images or camera or since or until or people or expired or resume:
             raise UnciaError("--discard takes the name of one stored plan, and no photographs: leave them out")
         discard_plan(config, discard, yes=yes, as_json=as_json)
+        return
+    if older_versions is not None:
+        if images or camera or since or until or people or expired or resume:
+            raise UnciaError("--older-versions takes no photographs: leave them out")
+        remove_older_versions(config, _admin_store(config, store_keys), older_versions, yes=yes, as_json=as_json)
         return
     choice = _choice(config, images or [], camera, since, until, people=people, expired=expired, resume=resume)
     say: Callable[[str], None] = (lambda line: None) if as_json else echo
@@ -87,7 +101,8 @@ def forget(
             echo_json({"plan": _numbers(plan) if plan else None, "interrupted": [_numbers(one) for one in earlier]})
         say("nothing was removed: add --yes to carry it out")
         return
-    removal = _removal(config, store_keys)
+    store = _admin_store(config, store_keys)
+    removal = StoreRemoval(store, config.bucket, config.max_object_mb * 1_048_576)
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     results = []
     with exclusive(folder / "lock", UnciaError("another `uncia forget` is running: wait until it ends")):
@@ -168,7 +183,7 @@ def _time(text: str | None, option: str, *, end: bool = False) -> datetime | Non
         return moment
 
 
-def _removal(config: Settings, store_keys: Path | None) -> StoreRemoval:
+def _admin_store(config: Settings, store_keys: Path | None) -> ObjectStore:
     """The store with its administrative key. Raises `UnciaError`."""
     path = store_keys or stack_dir() / "keys" / "store-admin.json"
     try:
@@ -181,7 +196,7 @@ def _removal(config: Settings, store_keys: Path | None) -> StoreRemoval:
         ) from error
     store = ObjectStore(config.model_copy(update=update))
     store.check_bucket(config.bucket)
-    return StoreRemoval(store, config.bucket, config.max_object_mb * 1_048_576)
+    return store
 
 
 def _carry_out(

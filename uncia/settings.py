@@ -141,7 +141,7 @@ class Settings(BaseSettings):
         description="buckets that Uncia writes itself; their notifications are ignored",
     )
     keep_versions: bool = Field(
-        default=False,
+        default=True,
         description="the embedded store keeps what is replaced or deleted in `UNCIA_BUCKET` as older versions; those "
         "of photographs can be deleted with the store's administrative key alone (docs/keys.md)",
     )

@@ -264,5 +264,5 @@ def _check(connections: _Connections, clients: list[str], *, as_json: bool) -> N
             checks += try_kafka(connections.kafka, connections.settings)
         elif connections.triton is not None:
             checks += try_triton(connections.triton)
-    print_checks(checks, as_json=as_json, width=15)
+    print_checks(checks, as_json=as_json)
     raise typer.Exit(0 if checks and all(check.ok for check in checks) else 1)

@@ -1,7 +1,8 @@
 """Prepares Kafka and the object store for the other containers: `python -m uncia.infra.docker.setup topics | buckets`.
 
 `topics` gives the broker its users and access rules, which follow from the topology, and creates the topics; `buckets`
-creates the buckets. Both change nothing that exists as it should, and sign in as administrators.
+creates the buckets, and switches versions of the upload bucket on. Both change nothing that exists as it should, and
+sign in as administrators.
 """
 
 import tempfile
@@ -37,12 +38,14 @@ def topics(own: Annotated[Path, typer.Option(help="Folder with all keys.")] = Pa
 
 @app.command()
 def buckets() -> None:
-    """Create the missing buckets, with the store's administrative key."""
+    """Create the missing buckets, and keep versions of the upload bucket, with the store's administrative key."""
     settings = read_settings()
     store = ObjectStore(settings)
     try:
         for bucket in (settings.bucket, *settings.own_buckets):
             store.ensure_bucket(bucket)
+        if settings.keep_versions:
+            store.keep_versions(settings.bucket, on=True)
         next(store.list(settings.bucket), None)
     finally:
         store.close()

@@ -150,7 +150,7 @@ def doctor(
     from uncia.infra.local.security_checks import run_security_checks
 
     checks = (run_security_checks if security else run_checks)(Stack(stack_dir()))
-    print_checks(checks, as_json=as_json, width=13)
+    print_checks(checks, as_json=as_json)
     raise typer.Exit(0 if all(check.ok for check in checks) else 1)
 
 

@@ -42,12 +42,13 @@ class Check:
     """The finding; for a failed check also what to do."""
 
 
-def print_checks(checks: Sequence[Check], *, as_json: bool, width: int) -> None:
-    """Print the outcomes: as JSON, or a line each, with `width` columns for the names."""
+def print_checks(checks: Sequence[Check], *, as_json: bool) -> None:
+    """Print the outcomes: as JSON, or a line each."""
     if as_json:
         echo_json([asdict(check) for check in checks], indent=2)
         return
     console = plain_console(highlight=False, soft_wrap=True)
+    width = max((len(check.name) for check in checks), default=0)
     for check in checks:
         mark = Text("ok  ", style="green") if check.ok else Text("fix ", style="red")
         console.print(mark, f"{check.name:{width}}", end=" ")

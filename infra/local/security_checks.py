@@ -227,7 +227,5 @@ def _kafka(settings: Settings) -> str:
 
 def _versions(*, kept: bool) -> str:
     if kept:
-        return "replaced photographs are kept as versions that no working key can delete"
-    return (
-        "a holder of a gateway's key can replace its station's photographs; UNCIA_KEEP_VERSIONS=true keeps the old ones"
-    )
+        return "replaced photographs are kept as older versions, which no key but the store's own can delete"
+    return "a holder of a gateway's key can replace its station's photographs: UNCIA_KEEP_VERSIONS is off"

@@ -1,5 +1,6 @@
 """Interprets notifications of the store: objects that were stored, or changes to ignore. No Kafka, clock or network."""
 
+import json
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -70,12 +71,29 @@ def parse_notification(value: bytes | None, key: bytes | None) -> list[Change]:
         raise PermanentError(
             "notification-too-large", f"{len(value):,} bytes; a notification has {MAX_BYTES:,} at most"
         )
-    # A protobuf message cannot begin with a brace: that would be a group in field 15.
-    if value.lstrip()[:1] in (b"{", b"["):
+    if _is_json(value):
         return [_change_of_record(record) for record in s3_records.decode(value)] or [IgnoredChange("test")]
     event, path = seaweedfs.decode(value), (key or b"").decode(errors="replace")
     change = _change_of_filer_event(event, path)
     return [change, *_moved_away(event, path, change)]
+
+
+def _is_json(value: bytes) -> bool:
+    """Whether a message is JSON and not one of SeaweedFS's, which are protobuf."""
+    if value.lstrip()[:1] not in (b"{", b"["):
+        return False
+    # A protobuf message cannot begin with a brace: that would be a group in field 15 or 11. But a newline is also the
+    # tag of the old entry, and a brace the length of one of 123 or 91 bytes. Its attributes contain control characters,
+    # which JSON does not permit.
+    if not value.startswith(b"\n"):
+        return True
+    try:
+        json.loads(value)
+    except RecursionError:
+        return True
+    except ValueError:
+        return False
+    return True
 
 
 def _change_of_record(record: s3_records.S3Record | PermanentError) -> Change:

@@ -6,7 +6,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -30,14 +30,6 @@ pytestmark = pytest.mark.skipif(KIND != "embedded", reason="runs commands on the
 
 Upload = Callable[[str, bytes], str]
 LIMIT_S = 60 * SCALE
-
-
-@pytest.fixture
-def versioned(admin_store: ObjectStore, settings: Settings) -> Iterator[ObjectStore]:
-    """The bucket keeps versions for the time of a test."""
-    admin_store.keep_versions(settings.bucket, on=True)
-    yield admin_store
-    admin_store.keep_versions(settings.bucket, on=False)
 
 
 def environment(stack: Stack) -> dict[str, str]:
@@ -81,9 +73,7 @@ def keys_with_versions(store: ObjectStore, settings: Settings, prefix: str) -> s
 
 
 @pytest.fixture
-def three(
-    stack: Stack, settings: Settings, versioned: ObjectStore, upload: Upload, predicted: Any, station: str
-) -> list[ImagePredicted]:
+def three(stack: Stack, settings: Settings, upload: Upload, predicted: Any, station: str) -> list[ImagePredicted]:
     """Three photographs of one burst, of which the first was stored twice, in the catalogue."""
     found = []
     for number in range(3):
@@ -101,7 +91,7 @@ def three(
 def test_a_photograph_is_gone_everywhere_and_the_others_stay(
     stack: Stack,
     settings: Settings,
-    versioned: ObjectStore,
+    admin_store: ObjectStore,
     three: list[ImagePredicted],
     reconcile: Callable[..., list[dict[str, Any]]],
     station: str,
@@ -110,12 +100,12 @@ def test_a_photograph_is_gone_everywhere_and_the_others_stay(
     shown = forget(stack, first.image_id, "--json")
     assert shown.returncode == 0, shown.stderr
     assert json.loads(shown.stdout)["plan"]["keys"] == [first.key]
-    assert first.key in keys_with_versions(versioned, settings, station)
+    assert first.key in keys_with_versions(admin_store, settings, station)
 
     done = forget(stack, first.image_id, "--yes", "--json")
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout)["forgotten"][0]["versions_deleted"] >= 2
-    assert keys_with_versions(versioned, settings, f"{station}/") == {one.key for one in three[1:]}
+    assert keys_with_versions(admin_store, settings, f"{station}/") == {one.key for one in three[1:]}
     assert current_frames(settings, f"{station}/cam") == others
     assert frames_in_catalogue(stack.settings(), f"{station}/cam") == others
     assert [line for line in reconcile("--prefix", f"{station}/") if line.get("state") == "vanished"] == []
@@ -126,7 +116,7 @@ def test_a_photograph_is_gone_everywhere_and_the_others_stay(
 
 @pytest.mark.thorough
 def test_a_run_that_was_killed_is_completed_by_the_next(
-    stack: Stack, settings: Settings, versioned: ObjectStore, three: list[ImagePredicted], station: str
+    stack: Stack, settings: Settings, admin_store: ObjectStore, three: list[ImagePredicted], station: str
 ) -> None:
     folder = stack.folder / "data" / "forget"
     bursts = {b.burst_id for b in newest_bursts(settings).values() if b.camera == f"{station}/cam"}
@@ -146,9 +136,28 @@ def test_a_run_that_was_killed_is_completed_by_the_next(
     done = forget(stack, "--resume", "--yes", "--json")
     assert done.returncode == 0, done.stderr
     assert not list(pending_plans(folder))
-    assert keys_with_versions(versioned, settings, f"{station}/") == set()
+    assert keys_with_versions(admin_store, settings, f"{station}/") == set()
     assert not bursts & set(newest_bursts(settings))
     assert frames_in_catalogue(stack.settings(), f"{station}/cam") == set()
+
+
+def test_versions_that_were_replaced_are_deleted_after_a_time_and_the_current_ones_stay(
+    stack: Stack, settings: Settings, admin_store: ObjectStore, station: str
+) -> None:
+    key = f"{station}/cam/notes.txt"
+    for content in (b"first", b"second", b"third"):
+        admin_store.put(settings.bucket, key, content, content_type="text/plain")
+    done = forget(stack, "--older-versions", "1", "--yes", "--json")
+    assert done.returncode == 0, done.stderr
+    assert len(list(admin_store.versions(settings.bucket, key))) == 3
+
+    shown = json.loads(forget(stack, "--older-versions", "0", "--json").stdout)
+    done = forget(stack, "--older-versions", "0", "--yes", "--json")
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["older_versions"] >= shown["older_versions"] >= 2
+    (left,) = admin_store.history(settings.bucket, key)
+    assert left.is_latest
+    assert admin_store.get(settings.bucket, key, max_bytes=10) == b"third"
 
 
 @pytest.mark.thorough
@@ -160,6 +169,7 @@ def test_mistakes_are_named_and_remove_nothing(stack: Stack, three: list[ImagePr
         (["--camera", f"{station}/cam", "--until", "yesterday"], "is not a time"),
         (["--from", "2026-05-01"], "a period needs"),
         ([], "nothing is chosen"),
+        (["--older-versions", "9", "--people"], "takes no photographs"),
         (["--expired"], "no retention is set"),
         ([three[0].image_id, "--yes", "--store-keys", "/nowhere"], "administrative key"),
     ):

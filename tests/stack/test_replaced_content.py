@@ -78,15 +78,10 @@ def announce(settings: Settings, admin_settings: Settings) -> Iterator[Callable[
 
 
 @pytest.fixture
-def versioned(admin_store: ObjectStore, settings: Settings) -> Iterator[ObjectStore]:
-    """Enable versioning of the upload bucket during the test."""
-
-    def switch(status: str) -> None:
-        admin_store.client.put_bucket_versioning(Bucket=settings.bucket, VersioningConfiguration={"Status": status})
-
-    switch("Enabled")
+def suspended(admin_store: ObjectStore, settings: Settings) -> Iterator[ObjectStore]:
+    """Versions of the upload bucket can be switched off during the test."""
     yield admin_store
-    switch("Suspended")
+    admin_store.keep_versions(settings.bucket, on=True)
 
 
 @pytest.fixture
@@ -162,7 +157,7 @@ def test_a_partial_photograph_overwritten_by_the_complete_one_is_one_readable_fr
 
 
 def test_each_object_version_is_predicted_and_deletions_are_not_uploads(
-    versioned: ObjectStore,
+    admin_store: ObjectStore,
     prediction_of: PredictionOf,
     predicted: Predicted,
     reconcile: Reconcile,
@@ -171,7 +166,7 @@ def test_each_object_version_is_predicted_and_deletions_are_not_uploads(
     station: str,
 ) -> None:
     key, marker = f"{station}/cam/2026/05/14/20260514T213600000-0f1e2d3c4b5a6978.JPG", f"{station}/cam/marker.jpg"
-    client, contents, versions = versioned.client, [photograph(710, time=None), photograph(711, time=None)], []
+    client, contents, versions = admin_store.client, [photograph(710, time=None), photograph(711, time=None)], []
     for data in contents:
         put = client.put_object(Bucket=settings.bucket, Key=key, Body=data)
         versions.append((put["ETag"].strip('"'), put["VersionId"]))
@@ -194,34 +189,34 @@ def test_each_object_version_is_predicted_and_deletions_are_not_uploads(
 
 
 def test_a_version_that_was_announced_late_is_read_although_a_newer_one_exists(
-    versioned: ObjectStore, announce: Any, prediction_of: PredictionOf, settings: Settings, station: str
+    admin_store: ObjectStore, announce: Any, prediction_of: PredictionOf, settings: Settings, station: str
 ) -> None:
     key, old, new = f"{station}/cam/a.jpg", photograph(713), photograph(714)
-    put = versioned.client.put_object(Bucket=settings.bucket, Key=key, Body=old)
-    versioned.client.put_object(Bucket=settings.bucket, Key=key, Body=new)
+    put = admin_store.client.put_object(Bucket=settings.bucket, Key=key, Body=old)
+    admin_store.client.put_object(Bucket=settings.bucket, Key=key, Body=new)
     etag = put["ETag"].strip('"')
-    read = versioned.read(settings.bucket, key, max_bytes=1 << 20, etag=etag, version_id=put["VersionId"])
+    read = admin_store.read(settings.bucket, key, max_bytes=1 << 20, etag=etag, version_id=put["VersionId"])
     assert read.data == old
     with pytest.raises(ObjectChanged):
-        versioned.read(settings.bucket, key, max_bytes=1 << 20, etag=etag)
+        admin_store.read(settings.bucket, key, max_bytes=1 << 20, etag=etag)
     assert prediction_of(key, etag).sha256 == ids.content_hash(old)
 
 
 def test_multipart_and_null_versions_have_the_version_ids_of_the_listing(
-    versioned: ObjectStore, prediction_of: PredictionOf, reconcile: Reconcile, settings: Settings, station: str
+    suspended: ObjectStore, prediction_of: PredictionOf, reconcile: Reconcile, settings: Settings, station: str
 ) -> None:
     large, plain = f"{station}/cam/large.jpg", f"{station}/cam/plain.jpg"
     parts = TransferConfig(multipart_threshold=5 * 1_048_576, multipart_chunksize=5 * 1_048_576)
     data = photograph(715) + bytes(6 * 1_048_576)
-    versioned.client.upload_fileobj(io.BytesIO(data), settings.bucket, large, Config=parts)
-    etag = versioned.etag(settings.bucket, large)
+    suspended.client.upload_fileobj(io.BytesIO(data), settings.bucket, large, Config=parts)
+    etag = suspended.etag(settings.bucket, large)
     assert etag.endswith("-2")
     assert prediction_of(large, etag).version_id not in (None, "null")
 
-    versioned.client.put_object(Bucket=settings.bucket, Key=plain, Body=photograph(716))
-    versioned.client.put_bucket_versioning(Bucket=settings.bucket, VersioningConfiguration={"Status": "Suspended"})
+    suspended.client.put_object(Bucket=settings.bucket, Key=plain, Body=photograph(716))
+    suspended.keep_versions(settings.bucket, on=False)
     for seed in (717, 718):
-        put = versioned.client.put_object(Bucket=settings.bucket, Key=plain, Body=photograph(seed))
+        put = suspended.client.put_object(Bucket=settings.bucket, Key=plain, Body=photograph(seed))
     image = prediction_of(plain, put["ETag"].strip('"'))
     assert (image.version_id, image.sha256) == ("null", ids.content_hash(photograph(718)))
     counts = reconcile("--prefix", station)[-1]
@@ -310,7 +305,7 @@ def test_a_folder_that_is_renamed_in_the_store_withdraws_its_photographs_from_th
 
 
 def test_thumbnails_show_the_content_that_was_predicted(
-    versioned: ObjectStore, upload: Upload, prediction_of: PredictionOf, settings: Settings, station: str
+    admin_store: ObjectStore, upload: Upload, prediction_of: PredictionOf, settings: Settings, station: str
 ) -> None:
     load, contents = thumbnails_from_store(settings, lambda image_id: None), [photograph(730), photograph(731)]
     current, lost, deleted = (f"{station}/cam/{name}.jpg" for name in ("kept", "lost", "gone"))
@@ -322,7 +317,7 @@ def test_thumbnails_show_the_content_that_was_predicted(
     for key in (lost, deleted):
         version_id = assessed[key].version_id
         assert version_id is not None
-        versioned.client.delete_object(Bucket=settings.bucket, Key=key, VersionId=version_id)
+        admin_store.client.delete_object(Bucket=settings.bucket, Key=key, VersionId=version_id)
 
     assert load(assessed[current]).url == thumbnail_url(contents[0])
     without_version = dataclasses.replace(assessed[current], version_id=None)

@@ -8,7 +8,7 @@ import uuid
 from collections.abc import Callable, Iterator
 from datetime import timedelta
 from functools import partial
-from pathlib import Path
+from typing import Any
 
 import pytest
 import urllib3
@@ -18,7 +18,7 @@ from botocore.compat import get_current_datetime
 from botocore.exceptions import ClientError
 from pydantic import SecretStr
 
-from tests.waiting import SCALE, wait_until
+from tests.waiting import wait_until
 from uncia.access import StoreAction
 from uncia.errors import UnciaError
 from uncia.identities import (
@@ -30,6 +30,7 @@ from uncia.identities import (
     Role,
     gateway_identity,
     person_identity,
+    uploader_identity,
 )
 from uncia.infra.local.key_management import issue, issue_gateway, revoke, rotate
 from uncia.infra.local.stack import Stack
@@ -188,40 +189,104 @@ def test_a_gateway_reaches_its_own_station_alone_and_a_revoked_one_nothing(
     rotated.close()
 
 
-def test_a_version_of_a_photograph_is_deleted_by_no_working_key_and_those_of_crops_by_their_worker(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+Attempts = dict[str, Callable[[], object]]
+
+
+def attempts_to_destroy(client: Any, bucket: str, key: str, version_id: str) -> Attempts:
+    """What a thief of a key may try in order that the content of an object is gone. `client`: boto3's."""
+    target, folder = {"Bucket": bucket, "Key": key}, f"{key}.versions"
+    # SeaweedFS's own file of the version.
+    file = f"{folder}/v_{version_id}"
+    suspended = {"Status": "Suspended"}
+    expires = {"ID": "all", "Status": "Enabled", "Filter": {"Prefix": ""}, "Expiration": {"Days": 1}}
+    return {
+        "overwrite": lambda: client.put_object(**target, Body=b"rubbish"),
+        "overwrite with nothing": lambda: client.put_object(**target, Body=b""),
+        "overwrite in parts": lambda: put_in_parts(client, bucket, key),
+        "overwrite by a copy": lambda: client.copy_object(
+            **target, CopySource=target, MetadataDirective="REPLACE", Metadata={"a": "b"}
+        ),
+        "store below it": lambda: client.put_object(Bucket=bucket, Key=f"{key}/x", Body=b"rubbish"),
+        "a folder of its name": lambda: client.put_object(Bucket=bucket, Key=f"{key}/", Body=b""),
+        "overwrite the file of the version": lambda: client.put_object(Bucket=bucket, Key=file, Body=b"rubbish"),
+        "overwrite this file in parts": lambda: put_in_parts(client, bucket, file),
+        "overwrite this file by a copy": lambda: client.copy_object(Bucket=bucket, Key=file, CopySource=target),
+        "overwrite the folder of versions": lambda: client.put_object(Bucket=bucket, Key=f"{folder}/", Body=b""),
+        "a file of the name of this folder": lambda: client.put_object(Bucket=bucket, Key=folder, Body=b"rubbish"),
+        "delete": lambda: client.delete_object(**target),
+        "delete the version": lambda: client.delete_object(**target, VersionId=version_id),
+        "delete the file of the version": lambda: client.delete_object(Bucket=bucket, Key=file),
+        "delete several": lambda: client.delete_objects(
+            Bucket=bucket, Delete={"Objects": [{"Key": key, "VersionId": version_id}, {"Key": file}]}
+        ),
+        "switch versions off": lambda: client.put_bucket_versioning(Bucket=bucket, VersioningConfiguration=suspended),
+        "let all expire": lambda: client.put_bucket_lifecycle_configuration(
+            Bucket=bucket, LifecycleConfiguration={"Rules": [expires]}
+        ),
+        "delete the bucket": lambda: client.delete_bucket(Bucket=bucket),
+    }
+
+
+def put_in_parts(client: Any, bucket: str, key: str) -> None:
+    upload = client.create_multipart_upload(Bucket=bucket, Key=key)["UploadId"]
+    target = {"Bucket": bucket, "Key": key, "UploadId": upload}
+    etag = client.upload_part(**target, PartNumber=1, Body=b"rubbish")["ETag"]
+    client.complete_multipart_upload(**target, MultipartUpload={"Parts": [{"PartNumber": 1, "ETag": etag}]})
+
+
+MAY_OVERWRITE = {"gateway", "uploader", "operator", "mailroom"}
+
+
+@pytest.mark.parametrize("name", [*sorted(MAY_OVERWRITE), *(identity.name for identity in PARTS_AT_STORE)])
+def test_no_stolen_key_destroys_a_photograph(
+    stack: Stack, settings: Settings, admin_store: ObjectStore, station: str, name: str
 ) -> None:
-    monkeypatch.setenv("UNCIA_KEEP_VERSIONS", "true")
-    stack = Stack(tmp_path / "stack")
+    own = {"gateway": gateway_identity(station), "uploader": uploader_identity(station), "operator": OPERATOR}
+    identity, bucket, key = own.get(name) or PART_IDENTITIES[name], settings.bucket, f"{station}/cam/x.txt"
+    if name in ("gateway", "uploader"):
+        issue(stack, identity)
+    admin_store.put(bucket, key, b"photograph", content_type="text/plain")
+    (stored,) = admin_store.versions(bucket, key)
+    assert stored.version_id is not None
+
+    overwrote: set[str] = set()
+    with contextlib.closing(store_of(stack, identity)) as store:
+        for attempt, destroy in attempts_to_destroy(store.client, bucket, key, stored.version_id).items():
+            with contextlib.suppress(ClientError):
+                destroy()
+                overwrote.add(attempt)
+            kept = admin_store.read(bucket, key, max_bytes=100, version_id=stored.version_id)
+            assert kept.data == b"photograph", attempt
+            assert stored.version_id in {one.version_id for one in admin_store.versions(bucket, key)}, attempt
+    assert ("overwrite" in overwrote) == (name in MAY_OVERWRITE)
+
+
+def test_a_photograph_that_was_stored_before_versions_were_kept_survives_being_overwritten(
+    stack: Stack, settings: Settings, admin_store: ObjectStore, station: str
+) -> None:
+    bucket, key = settings.bucket, f"{station}/cam/old.txt"
+    admin_store.keep_versions(bucket, on=False)
     try:
-        stack.up(("seaweedfs",), timeout_s=SCALE * 120)
-        check_versions_are_kept(stack)
+        admin_store.put(bucket, key, b"photograph", content_type="text/plain")
     finally:
-        stack.down()
+        admin_store.keep_versions(bucket, on=True)
+    issue(stack, gateway_identity(station))
+    with contextlib.closing(store_of(stack, gateway_identity(station))) as store:
+        for content in (b"rubbish", b"more rubbish"):
+            store.put(bucket, key, content, content_type="text/plain")
+    oldest = list(admin_store.versions(bucket, key))[-1]
+    assert admin_store.read(bucket, key, max_bytes=100, version_id=oldest.version_id).data == b"photograph"
 
 
-def check_versions_are_kept(stack: Stack) -> None:
-    issue_gateway(stack, "ridge")
-    bucket, key = stack.settings().bucket, "ridge/cam/x.txt"
-    stores = {identity.name: store_of(stack, identity) for identity in (gateway_identity("ridge"), OPERATOR)}
-    for content in (b"photograph", b"rubbish"):
-        stores["gateway-ridge"].put(bucket, key, content, content_type="text/plain")
-    admin = ObjectStore(stack.admin_settings())
-    first = list(admin.versions(bucket, key))[-1]
-    for store in stores.values():
-        for version in ({}, {"VersionId": first.version_id}):
-            with pytest.raises(ClientError, match="AccessDenied"):
-                store.client.delete_object(Bucket=bucket, Key=key, **version)
-    kept = admin.read(bucket, key, max_bytes=100, version_id=first.version_id)
-    assert kept.data == b"photograph"
-    own = f"crops/ridge/cam/crp-{'0' * 24}.txt"
-    stores["crops"] = store_of(stack, PART_IDENTITIES["crops"])
-    for content in (b"crop", b"another"):
-        stores["crops"].put(bucket, own, content, content_type="text/plain")
-    stores["crops"].delete_with_versions(bucket, own)
-    assert list(admin.history(bucket, own)) == []
-    for store in (*stores.values(), admin):
-        store.close()
+def test_the_worker_of_crops_deletes_all_versions_of_its_own_objects(
+    stack: Stack, settings: Settings, admin_store: ObjectStore, station: str
+) -> None:
+    key = f"crops/{station}/cam/crp-{'0' * 24}.txt"
+    with contextlib.closing(store_of(stack, PART_IDENTITIES["crops"])) as store:
+        for content in (b"crop", b"another"):
+            store.put(settings.bucket, key, content, content_type="text/plain")
+        store.delete_with_versions(settings.bucket, key)
+    assert list(admin_store.history(settings.bucket, key)) == []
 
 
 def signed_put(store: ObjectStore, url: str, body: bytes, **digests: str) -> dict[str, str]:

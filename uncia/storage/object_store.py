@@ -113,6 +113,8 @@ class StoredVersion:
     object: StoredObject
     is_marker: bool
     """It says that the object was deleted, and has no content."""
+    is_latest: bool = True
+    """What readers of the key get; for a marker, nothing."""
 
 
 @dataclass(frozen=True)
@@ -340,9 +342,9 @@ class ObjectStore:
         try:
             for page in self.client.get_paginator("list_object_versions").paginate(Bucket=bucket, Prefix=key):
                 for entry in page.get("Versions", ()):
-                    if entry["Key"] != key:
-                        return  # The listing is sorted by key: longer keys with this prefix follow.
-                    yield _listed(entry)
+                    # SeaweedFS sorts by the names of its folders of versions: a longer key may come first.
+                    if entry["Key"] == key:
+                        yield _listed(entry)
         except _STORE_ERRORS as error:
             raise self.translate(error, f"{bucket}/{key}") from error
 
@@ -475,7 +477,7 @@ class ObjectStore:
                 for name, is_marker in (("Versions", False), ("DeleteMarkers", True)):
                     for entry in page.get(name, ()):
                         seen.add(entry["Key"])
-                        yield StoredVersion(_listed(entry), is_marker)
+                        yield StoredVersion(_listed(entry), is_marker, bool(entry.get("IsLatest", True)))
         except _STORE_ERRORS as error:
             if _code(error) not in _UNSUPPORTED:
                 raise self.translate(error, f"{bucket}/{prefix}") from error

@@ -278,7 +278,7 @@ def test_crops_and_explanations_that_were_made_after_the_plan_are_found(database
 
 
 def test_a_run_that_began_nothing_stores_no_plan(config: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(command, "_removal", lambda *_: None)
+    monkeypatch.setattr(command, "_admin_store", lambda *_: None)
     behind = StreamStatus(lag=(Lag("intake", "camera.storage.changed", 3),))
     monkeypatch.setattr(command, "Forgetting", partial(Forgetting, read_status=lambda _: behind))
     with pytest.raises(DependencyDown, match="nothing was begun"):

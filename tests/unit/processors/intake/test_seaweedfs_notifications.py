@@ -112,6 +112,14 @@ def test_bytes_that_are_no_notification_are_refused_by_name(raw: bytes) -> None:
     assert refused.value.reason == "notification-malformed"
 
 
+@pytest.mark.parametrize("length", [ord("{"), ord("[")])
+def test_an_old_entry_whose_length_is_that_of_a_brace_is_no_json(length: int) -> None:
+    name = next(name for name in ("x" * count for count in range(length)) if len(entry(name)) == length)
+    raw = event(old=entry(name), parent="")
+    assert raw.startswith(b"\n" + bytes([length]))
+    assert parse_notification(raw, PATH) == [IgnoredChange("deleted")]
+
+
 @pytest.mark.parametrize("mtime", [2**62, 2**64 - 5, 253402300800])
 def test_a_time_that_no_clock_shows_is_none_and_the_photograph_is_announced(mtime: int) -> None:
     assert _stored(event(new=entry("x.jpg", mtime=mtime))).stored_at is None

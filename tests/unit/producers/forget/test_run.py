@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from tests.unit.producers.forget.test_events import PHOTOGRAPH
-from tests.unit.producers.forget.test_removal import BUCKET, CAMERA, NOW, VersionedStore, removal
+from tests.unit.producers.forget.test_removal import BUCKET, CAMERA, removal
+from tests.unit.producers.forget.versioned_store import NOW, VersionedStore
 from uncia.errors import DependencyDown
 from uncia.events import CropPublished, DetectionCategory
 from uncia.kafka.stream_status import Lag, StreamStatus

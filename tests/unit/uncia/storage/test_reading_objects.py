@@ -1,11 +1,13 @@
 """Reading objects from a fake store: bytes, or the error that says what happened."""
 
 from collections.abc import Iterator
+from contextlib import closing
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 import pytest
+from botocore.stub import Stubber
 
 from tests.unit.uncia.storage.servers import serving, store_at
 from uncia.errors import DependencyDown, SettingsError
@@ -175,3 +177,15 @@ def test_half_of_what_boto3_finds_itself_is_a_sentence(
 def test_a_region_that_is_none_is_a_sentence(no_credentials: None) -> None:
     with pytest.raises(SettingsError, match="the object store cannot be used"):
         ObjectStore(Settings(s3_endpoint="http://127.0.0.1:1", s3_region="us east"))
+
+
+def test_the_versions_of_a_key_are_found_behind_those_of_a_longer_key() -> None:
+    """SeaweedFS 4.48 lists `x.versions.jpg` before `x.v`, by the names of its folders."""
+    store = ObjectStore(Settings(_env_file=None, s3_endpoint="http://store.test", s3_access_key="a", s3_secret_key="b"))
+    listed = [
+        {"Key": key, "VersionId": version, "IsLatest": True, "ETag": '"aaa"', "Size": 1}
+        for key, version in (("s/c/x.versions.jpg", "1"), ("s/c/x.v", "2"))
+    ]
+    with closing(store), Stubber(store.client) as stubber:
+        stubber.add_response("list_object_versions", {"Versions": listed, "IsTruncated": False})
+        assert [found.version_id for found in store.versions("b", "s/c/x.v")] == ["2"]
