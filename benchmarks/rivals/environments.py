@@ -40,8 +40,8 @@ class Environment:
         with build_directory(self.name, made_from) as folder:
             venv = folder / "venv"
             run([sys.executable, "-m", "venv", venv], "no environment could be made")
-            pip = [venv / "bin" / "python", "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
-            run([*pip, *self.packages], f"pip could not install {self.name}")
+            pip = (venv / "bin" / "python", "-m", "pip", "install", "--quiet", "--disable-pip-version-check")
+            run((*pip, *self.packages), f"pip could not install {self.name}")
             if self.jars:
                 _fetch_jars(folder / "jars")
 

@@ -100,3 +100,5 @@ def _running(command: Sequence[str | Path], errors: object) -> Iterator["subproc
                     child.kill()
             program.kill()
             program.wait()
+        assert program.stdout is not None
+        program.stdout.close()

@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from kafka import TopicPartition
 from kafka.admin import NewTopic
 
 from benchmarks.end_to_end import GENERATOR, OTHERS, EndToEnd
@@ -33,6 +34,7 @@ from uncia.topics import IMAGE_BACKFILLED, IMAGE_UPLOADED
 CLASSIFIER = "rival_classifier"
 _CAMERAS = 8
 _MEANS = "rival.burst.means"
+_PARTITIONS = 4
 _TIMEOUT_S = 120
 
 _THE_SAME_WORK = {
@@ -95,7 +97,7 @@ def measure_bytewax(folder: Path, bursts: BurstFiles, images: int, graph: Path, 
     with running_stack(folder, ("intake",)) as stack:
         admin, stack_id = stack.admin_settings(), stack.require_identity().stack_id
         _create_topic(admin)
-        command = [BYTEWAX.python, "-m", "bytewax.run", "bytewax_flow:flow", "-w", str(cores)]
+        command: list[str | Path] = [BYTEWAX.python, "-m", "bytewax.run", "bytewax_flow:flow", "-w", str(cores)]
         log = folder / "bytewax.log"
         with background(command, log, _flow_environment(stack, graph)) as pid, _means(admin) as means:
             uploader = Uploader(stack.settings(), bursts)
@@ -115,7 +117,7 @@ def measure_bytewax(folder: Path, bursts: BurstFiles, images: int, graph: Path, 
 def _create_topic(admin: Settings) -> None:
     client = connect_admin(admin)
     try:
-        client.create_topics([NewTopic(_MEANS, 4, 1)])
+        client.create_topics([NewTopic(_MEANS, _PARTITIONS, 1)])
     finally:
         client.close()
 
@@ -151,17 +153,11 @@ def _flow_environment(stack: Stack, graph: Path) -> dict[str, str]:
 def _means(admin: Settings) -> Iterator[Any]:
     consumer = connect_consumer(admin, auto_offset_reset="earliest", enable_auto_commit=False)
     try:
-        consumer.assign([_partition(number) for number in range(4)])
+        consumer.assign([TopicPartition(_MEANS, number) for number in range(_PARTITIONS)])
         consumer.seek_to_beginning()
         yield consumer
     finally:
         consumer.close()
-
-
-def _partition(number: int) -> Any:
-    from kafka import TopicPartition
-
-    return TopicPartition(_MEANS, number)
 
 
 def _wait_for(consumer: Any, bursts: int, log: Path) -> None:

@@ -36,8 +36,8 @@ def tables(measured: Mapping[str, Sequence[Measured]], parts: Mapping[str, float
     header = ("", "images/s", "range", "CPU ms per image", "Uncia's rate over it", "its CPU time over Uncia's")
     lines = [table(header, rows)]
     if parts:
-        most = sorted(parts.items(), key=lambda part: -part[1])
-        listed = ", ".join(f"{name.removeprefix('triton-stub-')} {ms:.1f}" for name, ms in most if ms >= 0.5)
+        ordered = sorted(parts.items(), key=lambda part: -part[1])
+        listed = ", ".join(f"{name.removeprefix('triton-stub-')} {ms:.1f}" for name, ms in ordered if ms >= 0.5)
         lines += ["", f"Uncia's CPU milliseconds by process: {listed}."]
     return "\n".join(lines)
 
