@@ -16,7 +16,7 @@ COVERAGE ?= --cov --cov-report=term:skip-covered
 DIST ?= dist
 PIP_AUDIT := 2.10.1
 
-.PHONY: help setup demo screenshot browser ssh-server test test-recipes test-kubernetes test-stack test-thorough check audit unit docs dist bench soak endurance models-report clean
+.PHONY: help setup demo screenshot browser ssh-server test test-recipes test-kubernetes test-stack test-thorough check audit unit docs dist bench bench-rivals soak endurance models-report clean
 
 help: ## List the targets.
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1|\2/p' Makefile | while IFS='|' read -r name text; do printf '%-18s %s\n' "$$name" "$$text"; done
@@ -99,6 +99,9 @@ dist: $(VENV_DONE) ## Build the sdist, and from it the wheel, into dist/, and ch
 bench: setup ## Measure speed, into .local/bench/results.json; then test bursts with many more examples.
 	@$(PY) -m benchmarks $(ARGS)
 	@UNCIA_TEST_EXAMPLES=$(EXAMPLES) $(PY) -m pytest -q -o timeout=3600 tests/unit/processors/bursts/test_bursts_in_any_order.py
+
+bench-rivals: setup ## Classify the same bursts by Uncia, SynapseML, Bytewax and a plain loop, in turns (20 minutes).
+	@$(PY) -m benchmarks.rivals $(ARGS)
 
 soak: setup ## Play 20 rounds of 300 photographs with one fault in each, and account for every photograph.
 	@$(PY) -m benchmarks.recovery $(ARGS)

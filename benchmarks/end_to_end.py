@@ -47,9 +47,11 @@ class Soak:
 class EndToEnd:
     """Uploads new bursts, never the same twice, and measures until their results arrive."""
 
-    def __init__(self, uploader: Uploader, answers: ResultsConsumer, stack_id: str, cameras: int) -> None:
+    def __init__(
+        self, uploader: Uploader, answers: ResultsConsumer, stack_id: str, cameras: int, frames: int = BURST
+    ) -> None:
         self._uploader, self._answers = uploader, answers
-        self._stack_id, self._cameras = stack_id, cameras
+        self._stack_id, self._cameras, self._frames = stack_id, cameras, frames
         self._next_burst = 0
 
     def full_speed(self, images: int) -> Round:
@@ -83,7 +85,7 @@ class EndToEnd:
         sent = self._uploader.send(puts)
         self._answers.wait_for(set(sent.due), timeout_s=_TIMEOUT_S)
         predicted = [self._answers.predicted[key] - due for key, due in sent.due.items()]
-        last = [put.upload.key for put in puts if put.upload.sequence == BURST]
+        last = [put.upload.key for put in puts if put.upload.sequence == self._frames]
         return predicted, [self._answers.settled[key] - sent.due[key] for key in last], sent
 
     def soak(self, images: int, progress: Callable[[int], None]) -> Soak:
@@ -95,7 +97,7 @@ class EndToEnd:
         began, done = time.perf_counter(), 0
         try:
             while done < images:
-                puts = self._uploader.sign(self._plan(_SOAK_CHUNK_BURSTS * BURST))
+                puts = self._uploader.sign(self._plan(_SOAK_CHUNK_BURSTS * self._frames))
                 self._uploader.send(puts, admitted=lambda: slots.acquire(timeout=_TIMEOUT_S))
                 self._answers.wait_for({put.upload.key for put in puts}, timeout_s=_TIMEOUT_S)
                 done += len(puts)
@@ -109,8 +111,8 @@ class EndToEnd:
         return Soak(counts, memory, done / (time.perf_counter() - began))
 
     def _plan(self, images: int) -> list[PlannedUpload]:
-        bursts = max(1, images // BURST)
-        planned = list(plan_bursts(self._next_burst, bursts, self._cameras))
+        bursts = max(1, images // self._frames)
+        planned = list(plan_bursts(self._next_burst, bursts, self._cameras, self._frames))
         # Round up to complete groups of cameras, so that every camera's capture times continue in the next call.
         self._next_burst += -(-bursts // self._cameras) * self._cameras
         return planned

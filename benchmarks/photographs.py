@@ -42,13 +42,17 @@ class Photographs:
 
     def with_exif(self, number: int, exif: bytes) -> bytes:
         """A photograph with an EXIF block, as its camera stores it; `number` is taken modulo the count."""
-        body = self._bodies[number % len(self._bodies)]
-        return body[:2] + b"\xff\xe1" + struct.pack(">H", len(exif) + 2) + exif + body[2:]
+        return with_exif(self._bodies[number % len(self._bodies)], exif)
 
     @property
     def mean_bytes(self) -> float:
         """Mean size of a photograph in bytes, without EXIF."""
         return sum(map(len, self._bodies)) / len(self._bodies)
+
+
+def with_exif(body: bytes, exif: bytes) -> bytes:
+    """A JPEG with an EXIF block, which it must not have yet."""
+    return body[:2] + b"\xff\xe1" + struct.pack(">H", len(exif) + 2) + exif + body[2:]
 
 
 def make(number: int, smaller: int = 1) -> bytes:

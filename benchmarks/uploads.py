@@ -10,10 +10,11 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from typing import Protocol
 from urllib.parse import urlsplit
 
-from benchmarks.photographs import Photographs, exif_block
-from benchmarks.upload_plan import BURST, PlannedUpload
+from benchmarks.photographs import exif_block
+from benchmarks.upload_plan import PlannedUpload
 from uncia.errors import DependencyDown
 from uncia.settings import Settings
 from uncia.storage.object_store import ObjectStore
@@ -21,6 +22,13 @@ from uncia.storage.object_store import ObjectStore
 CONNECTIONS = 8
 _TIMEOUT_S = 30
 _SIGNED_FOR_S = 3600
+
+
+class PhotographSource(Protocol):
+    """Photographs that are numbered."""
+
+    def with_exif(self, number: int, exif: bytes) -> bytes:
+        """The photograph with this number, with an EXIF block."""
 
 
 @dataclass(frozen=True)
@@ -44,7 +52,7 @@ class Sent:
 class Uploader:
     """Uploads photographs to one bucket of one store."""
 
-    def __init__(self, settings: Settings, photographs: Photographs) -> None:
+    def __init__(self, settings: Settings, photographs: PhotographSource) -> None:
         address = urlsplit(settings.s3_endpoint or "")
         if address.hostname is None:
             raise DependencyDown("the benchmark uploads to its own stack, but UNCIA_S3_ENDPOINT is empty")
@@ -109,7 +117,7 @@ class Uploader:
     def _put(self, connection: http.client.HTTPConnection, put: Put) -> None:
         upload = put.upload
         data = self._photographs.with_exif(
-            upload.photograph, exif_block(upload.captured_at, upload.sequence, BURST, upload.event)
+            upload.photograph, exif_block(upload.captured_at, upload.sequence, upload.frames, upload.event)
         )
         try:
             connection.request("PUT", put.target, body=data)
