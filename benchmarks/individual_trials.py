@@ -165,6 +165,7 @@ def _stages(collected: CollectedEvidence) -> dict[str, NDArray[np.float64]]:
         "embedding": np.array([evidence.similarity or 0.0 for evidence in individuals]),
         "LNBNN": np.array([evidence.lnbnn for evidence in individuals]),
         "geometry": np.array([evidence.inliers for evidence in individuals]),
+        "LNBNN and geometry": np.array([evidence.all_votes for evidence in individuals]),
     }
 
 

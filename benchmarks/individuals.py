@@ -30,7 +30,7 @@ DOCS = Path("docs/benchmarks.md")
 BEGIN = "<!-- individuals: written by `python -m benchmarks.individuals --docs` -->"
 END = "<!-- end of individuals -->"
 
-STAGES = ("embedding", "LNBNN", "geometry", "fused")
+STAGES = ("embedding", "LNBNN", "geometry", "LNBNN and geometry", "fused")
 FIT_SEED, REPORT_SEED = 1, 2
 _DIMENSIONS = 1280
 _TIMED_QUERIES = 5

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from uncia.processors.identify.matching.description import Description, FloatArray, Side
-from uncia.processors.identify.matching.geometry import NOTHING, Verification, verify
+from uncia.processors.identify.matching.geometry import NOTHING, Verification, verify, verify_votes
 from uncia.processors.identify.matching.interface import Position, Reference, ReferenceIndex
 from uncia.processors.identify.matching.lnbnn import lnbnn_scores
 from uncia.processors.identify.matching.local_features import unit_descriptors
@@ -40,6 +40,8 @@ class Evidence:
     - `similarity`: the highest cosine of any crop and reference; None without embeddings;
     - `lnbnn`: the mean over the crops of the LNBNN score of its best reference;
     - `inliers`: the weight of the best verification, and `mean_inliers` the mean over the crops of each one's best;
+    - `votes`: the LNBNN votes of points that agree in geometry, the mean over the crops of each one's best reference;
+      `all_votes`: of the sum over its references that were compared;
     - `same_side`: whether the best reference shows the side of the crop; None where a side is unknown;
     - `hours`, `kilometres`: to the nearest sighting in time; None where unknown;
     - `best`, `reference`, `query_index`: the verification behind `inliers`.
@@ -50,6 +52,8 @@ class Evidence:
     lnbnn: float
     inliers: float
     mean_inliers: float
+    votes: float
+    all_votes: float
     same_side: bool | None
     hours: float | None
     kilometres: float | None
@@ -110,11 +114,12 @@ def collect_evidence(
             possible[name] = is_possible(sightings, when, where, config.movement)
     kept = [(reference, similarity) for reference, similarity in nearest if possible[reference.individual_id]]
     by_individual: dict[str, list[_Shortlisted]] = {}
-    for entry in _score(chosen, kept):
+    scored, normalisers = _score(chosen, kept)
+    for entry in scored:
         by_individual.setdefault(entry.reference.individual_id, []).append(entry)
     similarities = {name: max(entry.similarity for entry in entries) for name, entries in by_individual.items()}
     evidence = tuple(
-        _verify(chosen, by_individual[name], bool(embedded), when, where, config)
+        _verify(chosen, normalisers, by_individual[name], bool(embedded), when, where, config)
         for name in _most_promising(by_individual, similarities, config.verified)
     )
     ruled_out = tuple(sorted(name for name, allowed in possible.items() if not allowed))
@@ -146,9 +151,12 @@ def _comparable(query: Side, reference: Side) -> bool:
     return Side.UNKNOWN in (query, reference) or query is reference
 
 
-def _score(queries: Sequence[_Query], kept: Sequence[tuple[Reference, float]]) -> list[_Shortlisted]:
-    """LNBNN over the references that show no other side than the query."""
+def _score(
+    queries: Sequence[_Query], kept: Sequence[tuple[Reference, float]]
+) -> tuple[list[_Shortlisted], list[FloatArray]]:
+    """LNBNN over the references that show no other side than the query, and for each query its normalisers."""
     scores = np.zeros((len(kept), len(queries)))
+    normalisers = [np.full(len(query.descriptors), np.inf, dtype=np.float32) for query in queries]
     descriptors = [unit_descriptors(reference.description.descriptors) for reference, _ in kept]
     for column, query in enumerate(queries):
         side = query.description.quality.side
@@ -164,11 +172,13 @@ def _score(queries: Sequence[_Query], kept: Sequence[tuple[Reference, float]]) -
         lengths = [len(descriptors[row]) for row in rows]
         starts = np.concatenate(([0], np.cumsum(lengths)[:-1])).tolist()
         stacked = np.concatenate([descriptors[row] for row in rows])
-        scores[rows, column] = lnbnn_scores(query.descriptors, query.weights, stacked, starts, owners)
-    return [
+        scored = lnbnn_scores(query.descriptors, query.weights, stacked, starts, owners)
+        scores[rows, column], normalisers[column] = scored.of_references, scored.normalisers
+    shortlisted = [
         _Shortlisted(reference, similarity, tuple(scores[row].tolist()))
         for row, (reference, similarity) in enumerate(kept)
     ]
+    return shortlisted, normalisers
 
 
 def _mean_lnbnn(entries: Sequence[_Shortlisted]) -> float:
@@ -193,6 +203,7 @@ def _most_promising(
 
 def _verify(
     queries: Sequence[_Query],
+    normalisers: Sequence[FloatArray],
     entries: Sequence[_Shortlisted],
     embedded: bool,
     when: datetime | None,
@@ -200,18 +211,21 @@ def _verify(
     config: MatcherConfig,
 ) -> Evidence:
     best: tuple[Verification, _Query, Reference] | None = None
-    votes: list[float] = []
+    inliers: list[float] = []
+    votes: list[list[float]] = []
     for column, query in enumerate(queries):
-        vote = 0.0
+        most = 0.0
+        votes.append([])
         ranked = sorted(
             entries, key=lambda entry: (-entry.lnbnn[column], -entry.similarity, entry.reference.reference_id)
         )
         for entry in ranked[: config.references_each]:
             found = _compare(query, entry.reference)
-            vote = max(vote, found.weight)
+            most = max(most, found.weight)
+            votes[-1].append(_votes(query, normalisers[column], entry.reference))
             if best is None or found.weight > best[0].weight:
                 best = (found, query, entry.reference)
-        votes.append(vote)
+        inliers.append(most)
     assert best is not None, "an individual has references, and a burst that is compared has queries"
     verification, query, reference = best
     sides = (query.description.quality.side, reference.side)
@@ -221,7 +235,9 @@ def _verify(
         similarity=max(entry.similarity for entry in entries) if embedded else None,
         lnbnn=_mean_lnbnn(entries),
         inliers=verification.weight,
-        mean_inliers=float(np.mean(votes)),
+        mean_inliers=float(np.mean(inliers)),
+        votes=float(np.mean([max(each) for each in votes])),
+        all_votes=float(np.mean([sum(each) for each in votes])),
         same_side=None if Side.UNKNOWN in sides else sides[0] is sides[1],
         hours=hours,
         kilometres=kilometres,
@@ -236,6 +252,21 @@ def _compare(query: _Query, reference: Reference) -> Verification:
         return NOTHING
     other = reference.description
     return verify(query.description.keypoints, query.descriptors, other.keypoints, unit_descriptors(other.descriptors))
+
+
+def _votes(query: _Query, normalisers: FloatArray, reference: Reference) -> float:
+    """The LNBNN votes of points that agree; 0 without a second individual, which they are compared with."""
+    if not _comparable(query.description.quality.side, reference.side) or not np.isfinite(normalisers).all():
+        return 0.0
+    other = reference.description
+    return verify_votes(
+        query.description.keypoints,
+        query.descriptors,
+        other.keypoints,
+        unit_descriptors(other.descriptors),
+        normalisers,
+        query.weights,
+    )
 
 
 def _nearest_sighting(

@@ -7,6 +7,7 @@ have in common is as near in the normaliser, and counts nothing.
 """
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,13 +18,21 @@ NEIGHBOURS = 4
 """Individuals that a query descriptor may vote for; the next one is the normaliser."""
 
 
+class LnbnnScores(NamedTuple):
+    """`of_references`: (R,), at least 0; `normalisers`: (Q,), for each query descriptor its distance to the second-best
+    individual, infinite where there is none."""
+
+    of_references: NDArray[np.float64]
+    normalisers: FloatArray
+
+
 def lnbnn_scores(
     query: FloatArray,
     weights: FloatArray,
     references: FloatArray,
     starts: Sequence[int],
     individuals: Sequence[int],
-) -> NDArray[np.float64]:
+) -> LnbnnScores:
     """Score references for one query crop.
 
     Args:
@@ -33,12 +42,11 @@ def lnbnn_scores(
         starts: (R,), the row of `references` where each begins.
         individuals: (R,), the individual of each as a number from 0 on.
 
-    Returns:
-        (R,), at least 0. A single individual has no normaliser and scores 0.
+    A single individual has no normaliser and scores 0.
     """
     count = max(individuals, default=-1) + 1
     if count < 2 or len(query) == 0:
-        return np.zeros(len(starts))
+        return LnbnnScores(np.zeros(len(starts)), np.full(len(query), np.inf, dtype=np.float32))
     # Per reference the nearest descriptor, as a distance between unit vectors.
     cosine = np.maximum.reduceat(query @ references.T, np.asarray(starts, dtype=np.intp), axis=1)
     distance = np.sqrt(np.maximum(2 - 2 * cosine, 0))
@@ -46,6 +54,6 @@ def lnbnn_scores(
     first_of = np.searchsorted(np.asarray(individuals)[order], np.arange(count))
     of_individual = np.minimum.reduceat(distance[:, order], first_of, axis=1)
     normaliser_rank = min(NEIGHBOURS, count - 1)
-    normaliser = np.partition(of_individual, normaliser_rank, axis=1)[:, normaliser_rank]
-    votes = np.maximum(normaliser[:, None] - distance, 0)
-    return np.asarray((votes * weights[:, None]).sum(axis=0), dtype=np.float64)
+    nearest = np.partition(of_individual, (1, normaliser_rank), axis=1)
+    votes = np.maximum(nearest[:, normaliser_rank][:, None] - distance, 0)
+    return LnbnnScores(np.asarray((votes * weights[:, None]).sum(axis=0), dtype=np.float64), nearest[:, 1])
