@@ -14,15 +14,17 @@ from uncia.processors.identify.matching.lnbnn import lnbnn_scores
 from uncia.processors.identify.matching.local_features import unit_descriptors
 from uncia.processors.identify.matching.movement import MovementBound, distance_km, hours_between, is_possible
 
-_CENTRE_SPREAD = 0.35
-"""Standard deviation of the weight of a key point, in sides of the crop: the edges of a box show background."""
+_VOTING, _VOTED_FOR = 80, 100
+"""Key points in the middle of the query and of a reference that take part in LNBNN; the edges of a box show background,
+whose points are as near to those of any individual."""
 
 
 @dataclass(frozen=True)
 class MatcherConfig:
     """Each number bounds the time of a proposal.
 
-    `shortlist`: references that the embedding selects; `verified`: individuals whose points are compared one to one;
+    `shortlist`: references that the embedding selects, or without one LNBNN among all references, in a time that grows
+    with their number; `verified`: individuals whose points are compared one to one;
     `references_each`: of each of these; `max_queries`: crops of a burst that are compared, the best ones.
     """
 
@@ -73,10 +75,17 @@ class CollectedEvidence:
 
 @dataclass(frozen=True)
 class _Query:
+    """A crop of the burst; `voting`: the numbers of its key points that take part in LNBNN."""
+
     index: int
     description: Description
     descriptors: FloatArray
-    weights: FloatArray
+    voting: NDArray[np.intp]
+
+    @property
+    def votes(self) -> tuple[FloatArray, FloatArray]:
+        """Descriptors and weights of the voting points."""
+        return self.descriptors[self.voting], self.description.centre_weights[self.voting]
 
 
 @dataclass(frozen=True)
@@ -96,16 +105,20 @@ def collect_evidence(
     config: MatcherConfig,
     excluded_encounters: Collection[str] = (),
 ) -> CollectedEvidence:
-    """Compare the usable crops of a burst with the index. Time is bounded by `config`, but for the embedding shortlist,
-    which grows with the index."""
+    """Compare the usable crops of a burst with the index. Time is bounded by `config`, but for the shortlist, whose
+    time grows with the index."""
     chosen = _choose(queries, config.max_queries)
     if not chosen:
         return CollectedEvidence((), (), ())
     embedded = [query.description.embedding for query in chosen if query.description.embedding.size]
     stacked: FloatArray = np.stack(embedded) if embedded else np.zeros((0, 0), dtype=np.float32)
-    nearest = index.nearest(stacked, config.shortlist, excluded_encounters=excluded_encounters)
+    nearest = index.nearest(
+        stacked, config.shortlist if embedded else len(index), excluded_encounters=excluded_encounters
+    )
     # In an order that does not depend on how the index came about.
     nearest.sort(key=lambda found: (found[0].individual_id, found[0].reference_id))
+    if len(nearest) > config.shortlist:
+        nearest = _most_voted(chosen, nearest, config.shortlist)
     possible: dict[str, bool] = {}
     for reference, _ in nearest:
         name = reference.individual_id
@@ -135,16 +148,9 @@ def _choose(queries: Sequence[Description], most: int) -> list[_Query]:
     ]
     usable.sort(key=lambda item: (-len(item[1].keypoints), -item[1].quality.sharpness, item[1].fingerprint))
     return [
-        _Query(index, description, unit_descriptors(description.descriptors), _centre_weights(description))
+        _Query(index, description, unit_descriptors(description.descriptors), description.central(_VOTING))
         for index, description in usable[:most]
     ]
-
-
-def _centre_weights(description: Description) -> FloatArray:
-    quality, points = description.quality, description.keypoints
-    across = (points[:, 0] / quality.width - 0.5) / _CENTRE_SPREAD
-    down = (points[:, 1] / quality.height - 0.5) / _CENTRE_SPREAD
-    return np.asarray(np.exp(-(across**2 + down**2) / 2), dtype=np.float32)
 
 
 def _comparable(query: Side, reference: Side) -> bool:
@@ -156,29 +162,40 @@ def _score(
 ) -> tuple[list[_Shortlisted], list[FloatArray]]:
     """LNBNN over the references that show no other side than the query, and for each query its normalisers."""
     scores = np.zeros((len(kept), len(queries)))
-    normalisers = [np.full(len(query.descriptors), np.inf, dtype=np.float32) for query in queries]
-    descriptors = [unit_descriptors(reference.description.descriptors) for reference, _ in kept]
+    normalisers = [np.full(len(query.voting), np.inf, dtype=np.float32) for query in queries]
     for column, query in enumerate(queries):
         side = query.description.quality.side
         rows = [
             row
             for row, (reference, _) in enumerate(kept)
-            if len(descriptors[row]) and _comparable(side, reference.side)
+            if len(reference.description.keypoints) and _comparable(side, reference.side)
         ]
         if not rows:
             continue
         numbers: dict[str, int] = {}
         owners = [numbers.setdefault(kept[row][0].individual_id, len(numbers)) for row in rows]
-        lengths = [len(descriptors[row]) for row in rows]
-        starts = np.concatenate(([0], np.cumsum(lengths)[:-1])).tolist()
-        stacked = np.concatenate([descriptors[row] for row in rows])
-        scored = lnbnn_scores(query.descriptors, query.weights, stacked, starts, owners)
+        scored = lnbnn_scores(*query.votes, (_voted_for(kept[row][0].description)[1] for row in rows), owners)
         scores[rows, column], normalisers[column] = scored.of_references, scored.normalisers
     shortlisted = [
         _Shortlisted(reference, similarity, tuple(scores[row].tolist()))
         for row, (reference, similarity) in enumerate(kept)
     ]
     return shortlisted, normalisers
+
+
+def _most_voted(
+    queries: Sequence[_Query], references: Sequence[tuple[Reference, float]], count: int
+) -> list[tuple[Reference, float]]:
+    """The references with the highest LNBNN score of any crop, in their order; ties by their order."""
+    entries, _ = _score(queries, references)
+    ranked = sorted(range(len(entries)), key=lambda row: (-max(entries[row].lnbnn), row))
+    return [references[row] for row in sorted(ranked[:count])]
+
+
+def _voted_for(description: Description) -> tuple[FloatArray, FloatArray]:
+    """Key points and descriptors of a reference that take part in LNBNN."""
+    chosen = description.central(_VOTED_FOR)
+    return description.keypoints[chosen], unit_descriptors(description.descriptors[chosen])
 
 
 def _mean_lnbnn(entries: Sequence[_Shortlisted]) -> float:
@@ -258,15 +275,9 @@ def _votes(query: _Query, normalisers: FloatArray, reference: Reference) -> floa
     """The LNBNN votes of points that agree; 0 without a second individual, which they are compared with."""
     if not _comparable(query.description.quality.side, reference.side) or not np.isfinite(normalisers).all():
         return 0.0
-    other = reference.description
-    return verify_votes(
-        query.description.keypoints,
-        query.descriptors,
-        other.keypoints,
-        unit_descriptors(other.descriptors),
-        normalisers,
-        query.weights,
-    )
+    points, descriptors = _voted_for(reference.description)
+    own, weights = query.votes
+    return verify_votes(query.description.keypoints[query.voting], own, points, descriptors, normalisers, weights)
 
 
 def _nearest_sighting(

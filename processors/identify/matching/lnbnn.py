@@ -6,7 +6,8 @@ neighbours, each with its distance to the normaliser, the next individual's neig
 have in common is as near in the normaliser, and counts nothing.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from itertools import islice
 from typing import NamedTuple
 
 import numpy as np
@@ -16,6 +17,9 @@ from uncia.processors.identify.matching.description import FloatArray
 
 NEIGHBOURS = 4
 """Individuals that a query descriptor may vote for; the next one is the normaliser."""
+
+_BLOCK = 256
+"""References that are compared at once."""
 
 
 class LnbnnScores(NamedTuple):
@@ -27,29 +31,22 @@ class LnbnnScores(NamedTuple):
 
 
 def lnbnn_scores(
-    query: FloatArray,
-    weights: FloatArray,
-    references: FloatArray,
-    starts: Sequence[int],
-    individuals: Sequence[int],
+    query: FloatArray, weights: FloatArray, references: Iterable[FloatArray], individuals: Sequence[int]
 ) -> LnbnnScores:
-    """Score references for one query crop.
+    """Score references for one query crop. Memory grows with the number of references, not with their points.
 
     Args:
         query: unit descriptors (Q, 128).
         weights: (Q,), how much each counts.
-        references: unit descriptors (M, 128) of all references, one reference after the other, none empty.
-        starts: (R,), the row of `references` where each begins.
+        references: unit descriptors (M, 128) of each of R references, none empty.
         individuals: (R,), the individual of each as a number from 0 on.
 
     A single individual has no normaliser and scores 0.
     """
     count = max(individuals, default=-1) + 1
     if count < 2 or len(query) == 0:
-        return LnbnnScores(np.zeros(len(starts)), np.full(len(query), np.inf, dtype=np.float32))
-    # Per reference the nearest descriptor, as a distance between unit vectors.
-    cosine = np.maximum.reduceat(query @ references.T, np.asarray(starts, dtype=np.intp), axis=1)
-    distance = np.sqrt(np.maximum(2 - 2 * cosine, 0))
+        return LnbnnScores(np.zeros(len(individuals)), np.full(len(query), np.inf, dtype=np.float32))
+    distance = _distances(query, references)
     order = np.argsort(np.asarray(individuals), kind="stable")
     first_of = np.searchsorted(np.asarray(individuals)[order], np.arange(count))
     of_individual = np.minimum.reduceat(distance[:, order], first_of, axis=1)
@@ -57,3 +54,14 @@ def lnbnn_scores(
     nearest = np.partition(of_individual, (1, normaliser_rank), axis=1)
     votes = np.maximum(nearest[:, normaliser_rank][:, None] - distance, 0)
     return LnbnnScores(np.asarray((votes * weights[:, None]).sum(axis=0), dtype=np.float64), nearest[:, 1])
+
+
+def _distances(query: FloatArray, references: Iterable[FloatArray]) -> FloatArray:
+    """(Q, R): the distance of each query descriptor to the nearest one of each reference."""
+    found = []
+    remaining = iter(references)
+    while block := list(islice(remaining, _BLOCK)):
+        starts = np.cumsum([0, *(len(each) for each in block[:-1])])
+        cosine = np.maximum.reduceat(query @ np.concatenate(block).T, starts, axis=1)
+        found.append(np.sqrt(np.maximum(2 - 2 * cosine, 0)))
+    return np.concatenate(found, axis=1).astype(np.float32)
