@@ -18,7 +18,15 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from benchmarks.identification_metrics import FIGURES, Interval, Ranking, measure, rank_of
-from benchmarks.individual_trials import EMBEDDER, Burst, Trial, describe_crops, run_trials, synthetic_bursts
+from benchmarks.individual_trials import (
+    EMBEDDER,
+    Burst,
+    Trial,
+    describe_crops,
+    run_trials,
+    synthetic_bursts,
+    without_embeddings,
+)
 from benchmarks.machine import cores, describe
 from benchmarks.markdown_section import replace_section, table
 from uncia.processors.identify.matching.description import Description, Quality
@@ -31,8 +39,8 @@ DOCS = Path("docs/benchmarks.md")
 BEGIN = "<!-- individuals: written by `python -m benchmarks.individuals --docs` -->"
 END = "<!-- end of individuals -->"
 
-STAGES = ("embedding", "LNBNN", "geometry", "LNBNN and geometry", "fused")
-FIT_SEED, REPORT_SEED = 1, 2
+STAGES = ("LNBNN", "geometry", "LNBNN and geometry", "fused")
+FIT_SEED, REPORT_SEED = 1, 3
 _DIMENSIONS = 1280
 _DRAWN = 500
 _POINTS = 200
@@ -40,9 +48,9 @@ _CROP_MARGIN = 0.05
 
 
 def main(
-    individuals: Annotated[int, typer.Option(min=3, help="Individuals of the population that is reported.")] = 20,
-    fitted: Annotated[int, typer.Option(min=3, help="Individuals of the population that weights are fitted on.")] = 20,
-    frames: Annotated[int, typer.Option(min=1, help="Frames of an encounter.")] = 2,
+    individuals: Annotated[int, typer.Option(min=3, help="Individuals of the population that is reported.")] = 30,
+    fitted: Annotated[int, typer.Option(min=3, help="Individuals of the population that weights are fitted on.")] = 30,
+    frames: Annotated[int, typer.Option(min=1, help="Frames of an encounter.")] = 3,
     workers: Annotated[int, typer.Option(min=1, help="Processes.", show_default="number of cores")] = cores(),
     fit: Annotated[bool, typer.Option("--fit", help="Fit the weights of the fusion and write them.")] = False,
     docs: Annotated[bool, typer.Option("--docs", help="Also write the table of docs/benchmarks.md.")] = False,
@@ -53,13 +61,19 @@ def main(
 ) -> None:
     """Measure, and print the figures as JSON."""
     weights = _fit(fitted, frames, workers) if fit else shipped_weights()
-    trials = run_trials(synthetic_bursts(individuals, REPORT_SEED, frames, workers), workers)
-    figures = stage_figures(trials, weights)
+    bursts = synthetic_bursts(individuals, REPORT_SEED, frames, workers)
+    trials = run_trials(without_embeddings(bursts), workers)
+    figures = {
+        # The embedding alone selects what is compared by it, and the other stages are those of the worker, without one.
+        "embedding": stage_figures(run_trials(bursts, workers), weights, ("embedding",))["embedding"],
+        **stage_figures(trials, weights),
+    }
     results: dict[str, object] = {"fitted_on": weights.fitted_on, "trials": len(trials), "synthetic": _plain(figures)}
     sections = [_table(figures, f"{individuals} synthetic individuals, {len(trials)} trials")]
     if photographs is not None:
         first, last = sequence_bursts(photographs)
-        of_sequences = stage_figures(run_trials(first, workers, queries=last), weights)
+        queries = without_embeddings(last)
+        of_sequences = stage_figures(run_trials(without_embeddings(first), workers, queries=queries), weights)
         results["sequences"] = _plain(of_sequences)
         sections.append(_table(of_sequences, f"{len(first)} sequences, first and last frame of one burst"))
     times = {size: [query_seconds(int(size), one) for one in (EMBEDDER, NO_EMBEDDER)] for size in sizes.split(",")}
@@ -72,7 +86,7 @@ def main(
 
 
 def _fit(individuals: int, frames: int, workers: int) -> FusionWeights:
-    trials = run_trials(synthetic_bursts(individuals, FIT_SEED, frames, workers), workers)
+    trials = run_trials(without_embeddings(synthetic_bursts(individuals, FIT_SEED, frames, workers)), workers)
     samples = fusion_samples(trials)
     fitted_on = (
         f"{len(samples)} trials of {individuals} synthetic individuals (seed {FIT_SEED}): benchmarks/individuals.py"
@@ -88,9 +102,11 @@ def fusion_samples(trials: Sequence[Trial]) -> list[FusionSample]:
     return [FusionSample(trial.rows, trial.truth) for trial in trials if trial.truth is not None or not trial.known]
 
 
-def stage_figures(trials: Sequence[Trial], weights: FusionWeights) -> dict[str, dict[str, Interval]]:
+def stage_figures(
+    trials: Sequence[Trial], weights: FusionWeights, stages: Sequence[str] = STAGES
+) -> dict[str, dict[str, Interval]]:
     """The figures of each stage alone, and of the fusion."""
-    return {stage: measure([_ranking(trial, stage, weights) for trial in trials]) for stage in STAGES}
+    return {stage: measure([_ranking(trial, stage, weights) for trial in trials]) for stage in stages}
 
 
 def _ranking(trial: Trial, stage: str, weights: FusionWeights) -> Ranking:

@@ -133,7 +133,7 @@ def collect_evidence(
     similarities = {name: max(entry.similarity for entry in entries) for name, entries in by_individual.items()}
     evidence = tuple(
         _verify(chosen, normalisers, by_individual[name], bool(embedded), when, where, config)
-        for name in _most_promising(by_individual, similarities, config.verified)
+        for name in _most_promising(by_individual, similarities if embedded else {}, config.verified)
     )
     ruled_out = tuple(sorted(name for name, allowed in possible.items() if not allowed))
     return CollectedEvidence(evidence, tuple(similarities.values()) if embedded else (), ruled_out)
@@ -205,8 +205,11 @@ def _mean_lnbnn(entries: Sequence[_Shortlisted]) -> float:
 def _most_promising(
     by_individual: dict[str, list[_Shortlisted]], similarities: dict[str, float], count: int
 ) -> list[str]:
-    """The best by LNBNN and by similarity in turn, so that an individual that either misses is still verified."""
+    """The best by LNBNN and by similarity in turn, so that an individual that either misses is still verified; by LNBNN
+    alone where `similarities` is empty."""
     by_lnbnn = sorted(by_individual, key=lambda name: (-_mean_lnbnn(by_individual[name]), name))
+    if not similarities:
+        return sorted(by_lnbnn[:count])
     by_similarity = sorted(by_individual, key=lambda name: (-similarities[name], name))
     chosen: dict[str, None] = {}
     for first, second in zip(by_lnbnn, by_similarity, strict=True):
