@@ -122,13 +122,16 @@ class Products:
 
     def _stored_description_problems(self, station: Station, store: ObjectStore) -> Iterator[str]:
         keys = {entry.key for entry in store.list(self._settings.bucket, f"{INDIVIDUALS_PREFIX}{self._name}/")}
-        named = {
-            description_key(event.camera, crop.crop_id)
-            for event in live_sightings(station).values()
-            for crop in event.crops
+        sighted = live_sightings(station)
+        named = {description_key(event.camera, crop.crop_id) for event in sighted.values() for crop in event.crops}
+        # A crop that was among the best ones of its burst before a revision may keep its description.
+        permitted = {
+            description_key(crop.camera, crop.crop_id)
+            for crop in live_crops(station).values()
+            if crop.burst_id in sighted
         }
-        if orphans := keys - named:
-            yield f"{len(orphans)} stored descriptions belong to no sighting"
+        if orphans := keys - permitted:
+            yield f"{len(orphans)} stored descriptions belong to no crop of a sighting"
         if lost := named - keys:
             yield f"{len(lost)} crops of sightings have no stored description"
 
