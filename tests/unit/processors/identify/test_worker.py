@@ -313,7 +313,7 @@ def test_a_crop_without_an_animal_is_probably_none_of_the_known_individuals(worl
         assert event is not None
         assert event.status is SightingStatus.PROPOSED
         assert event.new_score is not None
-            assert event.new_score > 0.5
+        assert event.new_score > 0.5
 
     asyncio.run(scenario())
 
