@@ -4,7 +4,7 @@ import multiprocessing
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import cache
 from pathlib import Path
@@ -18,7 +18,14 @@ from uncia.imaging.frame_spec import FrameSpec
 from uncia.processors.identify.matching.evidence import CollectedEvidence, MatcherConfig, collect_evidence
 from uncia.processors.identify.matching.fused_matcher import FusedMatcher
 from uncia.processors.identify.matching.fusion import feature_rows
-from uncia.processors.identify.matching.interface import Description, Position, Reference, ReferenceIndex, Side
+from uncia.processors.identify.matching.interface import (
+    NO_EMBEDDER,
+    Description,
+    Position,
+    Reference,
+    ReferenceIndex,
+    Side,
+)
 from uncia.training.features.backbone_registry import load_backbone
 from uncia.training.features.trunk_extractor import TrunkExtractor
 from uncia.training.individuals.population import Encounter, Individual, populate, render_encounter
@@ -96,9 +103,22 @@ def _synthetic_burst(job: tuple[Encounter, Individual, int]) -> Burst:
     )
 
 
-def index_of(bursts: Iterable[Burst]) -> ReferenceIndex:
+def without_embeddings(bursts: Iterable[Burst]) -> list[Burst]:
+    """The same bursts, as the worker describes them."""
+    return [
+        replace(
+            burst,
+            descriptions=tuple(
+                replace(one, embedder=NO_EMBEDDER, embedding=one.embedding[:0]) for one in burst.descriptions
+            ),
+        )
+        for burst in bursts
+    ]
+
+
+def index_of(bursts: Iterable[Burst], embedder: str) -> ReferenceIndex:
     """All crops of all bursts as references."""
-    index = FusedMatcher(EMBEDDER).new_index()
+    index = FusedMatcher(embedder).new_index()
     index.add_all(
         Reference(
             f"{burst.encounter_id}/{number}",
@@ -143,7 +163,7 @@ def run_trials(bursts: Sequence[Burst], workers: int, queries: Sequence[Burst] |
             (encounters[burst.individual_id] | {burst.encounter_id}, False),
         )
     ]
-    _index = index_of(bursts)
+    _index = index_of(bursts, bursts[0].descriptions[0].embedder)
     with _pool(workers) as pool:
         return list(pool.map(_run_trial, jobs, chunksize=4))
 
@@ -165,6 +185,7 @@ def _stages(collected: CollectedEvidence) -> dict[str, NDArray[np.float64]]:
         "embedding": np.array([evidence.similarity or 0.0 for evidence in individuals]),
         "LNBNN": np.array([evidence.lnbnn for evidence in individuals]),
         "geometry": np.array([evidence.inliers for evidence in individuals]),
+        "LNBNN and geometry": np.array([evidence.all_votes for evidence in individuals]),
     }
 
 

@@ -8,6 +8,7 @@ import csv
 import json
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -17,62 +18,75 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from benchmarks.identification_metrics import FIGURES, Interval, Ranking, measure, rank_of
-from benchmarks.individual_trials import EMBEDDER, Burst, Trial, describe_crops, run_trials, synthetic_bursts
+from benchmarks.individual_trials import (
+    EMBEDDER,
+    Burst,
+    Trial,
+    describe_crops,
+    run_trials,
+    synthetic_bursts,
+    without_embeddings,
+)
 from benchmarks.machine import cores, describe
 from benchmarks.markdown_section import replace_section, table
 from uncia.processors.identify.matching.description import Description, Quality
 from uncia.processors.identify.matching.fused_matcher import FusedMatcher
 from uncia.processors.identify.matching.fusion import SHIPPED_WEIGHTS, FusionWeights, fuse_rows, shipped_weights
 from uncia.processors.identify.matching.fusion_fitting import FusionSample, fit_fusion
-from uncia.processors.identify.matching.interface import Reference, Side
+from uncia.processors.identify.matching.interface import NO_EMBEDDER, Reference, Side
 
 DOCS = Path("docs/benchmarks.md")
 BEGIN = "<!-- individuals: written by `python -m benchmarks.individuals --docs` -->"
 END = "<!-- end of individuals -->"
 
-STAGES = ("embedding", "LNBNN", "geometry", "fused")
-FIT_SEED, REPORT_SEED = 1, 2
+STAGES = ("LNBNN", "geometry", "LNBNN and geometry", "fused")
+FIT_SEED, REPORT_SEED = 1, 3
 _DIMENSIONS = 1280
-_TIMED_QUERIES = 5
+_DRAWN = 500
+_POINTS = 200
 _CROP_MARGIN = 0.05
 
 
 def main(
-    individuals: Annotated[int, typer.Option(min=3, help="Individuals of the population that is reported.")] = 20,
-    fitted: Annotated[int, typer.Option(min=3, help="Individuals of the population that weights are fitted on.")] = 20,
-    frames: Annotated[int, typer.Option(min=1, help="Frames of an encounter.")] = 2,
+    individuals: Annotated[int, typer.Option(min=3, help="Individuals of the population that is reported.")] = 30,
+    fitted: Annotated[int, typer.Option(min=3, help="Individuals of the population that weights are fitted on.")] = 30,
+    frames: Annotated[int, typer.Option(min=1, help="Frames of an encounter.")] = 3,
     workers: Annotated[int, typer.Option(min=1, help="Processes.", show_default="number of cores")] = cores(),
     fit: Annotated[bool, typer.Option("--fit", help="Fit the weights of the fusion and write them.")] = False,
     docs: Annotated[bool, typer.Option("--docs", help="Also write the table of docs/benchmarks.md.")] = False,
-    sizes: Annotated[
-        str, typer.Option(help="Numbers of references for the time of a shortlist.")
-    ] = "1000,10000,100000",
+    sizes: Annotated[str, typer.Option(help="Numbers of references for the time of a query.")] = "1000,10000,100000",
     photographs: Annotated[
         Path | None, typer.Option(help="Folder with a manifest.csv that has `sequence_id` and `boxes_xywh`.")
     ] = None,
 ) -> None:
     """Measure, and print the figures as JSON."""
     weights = _fit(fitted, frames, workers) if fit else shipped_weights()
-    trials = run_trials(synthetic_bursts(individuals, REPORT_SEED, frames, workers), workers)
-    figures = stage_figures(trials, weights)
+    bursts = synthetic_bursts(individuals, REPORT_SEED, frames, workers)
+    trials = run_trials(without_embeddings(bursts), workers)
+    figures = {
+        # The embedding alone selects what is compared by it, and the other stages are those of the worker, without one.
+        "embedding": stage_figures(run_trials(bursts, workers), weights, ("embedding",))["embedding"],
+        **stage_figures(trials, weights),
+    }
     results: dict[str, object] = {"fitted_on": weights.fitted_on, "trials": len(trials), "synthetic": _plain(figures)}
     sections = [_table(figures, f"{individuals} synthetic individuals, {len(trials)} trials")]
     if photographs is not None:
         first, last = sequence_bursts(photographs)
-        of_sequences = stage_figures(run_trials(first, workers, queries=last), weights)
+        queries = without_embeddings(last)
+        of_sequences = stage_figures(run_trials(without_embeddings(first), workers, queries=queries), weights)
         results["sequences"] = _plain(of_sequences)
         sections.append(_table(of_sequences, f"{len(first)} sequences, first and last frame of one burst"))
-    times = {size: shortlist_ms(int(size)) for size in sizes.split(",")}
-    results["shortlist_ms"] = times
-    rows = [[size, f"{milliseconds:.1f}"] for size, milliseconds in times.items()]
-    sections.append(table(["references", "ms for the shortlist of a burst of 3 crops"], rows))
+    times = {size: [query_seconds(int(size), one) for one in (EMBEDDER, NO_EMBEDDER)] for size in sizes.split(",")}
+    results["query_s"] = times
+    rows = [[size, *(f"{seconds:.1f}" for seconds in measured)] for size, measured in times.items()]
+    sections.append(table(["references", "s for a burst of 3 crops, with an embedder", "without"], rows))
     typer.echo(json.dumps({**results, **describe()}, indent=1))
     if docs:
         DOCS.write_text(replace_section(DOCS, BEGIN, END, "\n\n".join(sections)), encoding="utf-8")
 
 
 def _fit(individuals: int, frames: int, workers: int) -> FusionWeights:
-    trials = run_trials(synthetic_bursts(individuals, FIT_SEED, frames, workers), workers)
+    trials = run_trials(without_embeddings(synthetic_bursts(individuals, FIT_SEED, frames, workers)), workers)
     samples = fusion_samples(trials)
     fitted_on = (
         f"{len(samples)} trials of {individuals} synthetic individuals (seed {FIT_SEED}): benchmarks/individuals.py"
@@ -88,9 +102,11 @@ def fusion_samples(trials: Sequence[Trial]) -> list[FusionSample]:
     return [FusionSample(trial.rows, trial.truth) for trial in trials if trial.truth is not None or not trial.known]
 
 
-def stage_figures(trials: Sequence[Trial], weights: FusionWeights) -> dict[str, dict[str, Interval]]:
+def stage_figures(
+    trials: Sequence[Trial], weights: FusionWeights, stages: Sequence[str] = STAGES
+) -> dict[str, dict[str, Interval]]:
     """The figures of each stage alone, and of the fusion."""
-    return {stage: measure([_ranking(trial, stage, weights) for trial in trials]) for stage in STAGES}
+    return {stage: measure([_ranking(trial, stage, weights) for trial in trials]) for stage in stages}
 
 
 def _ranking(trial: Trial, stage: str, weights: FusionWeights) -> Ranking:
@@ -143,33 +159,43 @@ def _photographed(name: str, end: str, path: Path, box: Sequence[float]) -> Burs
     return Burst(f"{name}-{end}", name, name, None, None, describe_crops([crop], Side.UNKNOWN))
 
 
-def shortlist_ms(references: int) -> float:
-    """Median milliseconds of the shortlist for three crops among this many references, as long as those of the
-    embedder."""
+def query_seconds(references: int, embedder: str) -> float:
+    """CPU seconds of a proposal for three crops among this many references, each of an individual of its own.
+
+    The points are random, so that none agree: their comparison takes as long as that of other animals.
+    """
     rng = np.random.default_rng(references)
-    index = FusedMatcher(EMBEDDER).new_index()
+    matcher = FusedMatcher(embedder)
+    index = matcher.new_index()
+    # Shared by many references: at 100,000 their own would take 3 GB.
+    drawn = [_random_description(rng, embedder) for _ in range(_DRAWN)]
     index.add_all(
-        Reference(f"r{number:06d}", f"i{number:06d}", f"e{number:06d}", "ridge", None, None, _bare(rng))
+        Reference(
+            f"r{number:06d}",
+            f"i{number:06d}",
+            f"e{number:06d}",
+            "ridge",
+            None,
+            None,
+            replace(drawn[number % _DRAWN], fingerprint=rng.bytes(32)),
+        )
         for number in range(references)
     )
-    queries = rng.normal(size=(3, _DIMENSIONS)).astype(np.float32)
-    queries /= np.linalg.norm(queries, axis=1, keepdims=True)
-    times = []
-    for _ in range(_TIMED_QUERIES):
-        start = time.process_time()
-        index.nearest(queries, 300)
-        times.append(time.process_time() - start)
-    return float(np.median(times)) * 1000
+    queries = [_random_description(rng, embedder) for _ in range(3)]
+    start = time.process_time()
+    matcher.propose(queries, None, None, index)
+    return time.process_time() - start
 
 
-def _bare(rng: np.random.Generator) -> Description:
-    """A description with an embedding and no points."""
-    vector = rng.normal(size=_DIMENSIONS).astype(np.float32)
+def _random_description(rng: np.random.Generator, embedder: str) -> Description:
+    """A description with as many points as a crop of the synthetic animals has."""
+    vector = rng.normal(size=_DIMENSIONS if embedder != NO_EMBEDDER else 0).astype(np.float32)
+    points = np.column_stack((rng.uniform(0, 300, _POINTS), rng.uniform(0, 200, _POINTS), np.full((_POINTS, 2), 3.0)))
     return Description(
-        EMBEDDER,
-        vector / np.linalg.norm(vector),
-        np.zeros((0, 4), np.float32),
-        np.zeros((0, 128), np.uint8),
+        embedder,
+        vector / max(float(np.linalg.norm(vector)), 1e-6),
+        points.astype(np.float32),
+        rng.integers(0, 120, (_POINTS, 128), dtype=np.uint8),
         rng.bytes(32),
         Quality(1.0, 0.4, 0.2, width=300, height=200),
     )

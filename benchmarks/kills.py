@@ -50,7 +50,7 @@ _OUTCOMES: dict[str, Outcome] = {
     "clocks": (CLOCK_JUDGED, "kills/live"),
     "predict-backfill": (IMAGE_PREDICTED, "kills/old"),
 }
-_WITHOUT_RESULTS = ("crops", "explain")
+_WITHOUT_RESULTS = ("crops", "explain", "identify")
 """Parts that none of the measured results passes through."""
 
 _DEFAULT_OUTCOME: Outcome = (IMAGE_PREDICTED, "kills/live")

@@ -32,6 +32,7 @@ def play(recovery_stack: tuple[FaultContext, Observer]) -> Play:
         # Without it, any animal may be a person, and all crops and explanations are withheld.
         assert reference.crops > 0
         assert reference.explained > 0
+        assert reference.sighted > 0
 
     def round_of(fault: Fault | None) -> Outcome:
         if fault is not None and (reason := fault.skip_reason()):

@@ -17,6 +17,7 @@ from uncia.events import (
     ExplanationRequested,
     ImageExplained,
     ImagePredicted,
+    IndividualSighted,
 )
 from uncia.events.images import RECONCILE_SOURCE
 from uncia.kafka.broker import Message, read_topics
@@ -28,6 +29,7 @@ from uncia.topics import (
     EXPLANATION_REQUESTED,
     IMAGE_EXPLAINED,
     IMAGE_PREDICTED,
+    INDIVIDUAL_SIGHTED,
     STORAGE_CHANGED,
 )
 
@@ -39,6 +41,7 @@ _TOPICS = (
     CROP_PUBLISHED,
     EXPLANATION_REQUESTED,
     IMAGE_EXPLAINED,
+    INDIVIDUAL_SIGHTED,
 )
 
 Boxes = tuple[tuple[str, float, tuple[float, ...]], ...]
@@ -73,6 +76,8 @@ class Station:
     """Image ids by explanation id."""
     explained: dict[str, list[ImageExplained]] = field(default_factory=dict)
     """All events by explanation id."""
+    sighted: dict[str, list[IndividualSighted]] = field(default_factory=dict)
+    """All events by burst id."""
 
     def current_bursts(self) -> list[BurstResolved]:
         """Bursts that are not superseded."""
@@ -132,6 +137,10 @@ class Observer:
         elif message.topic == IMAGE_EXPLAINED.full_name(self._settings):
             answer = ImageExplained.from_bytes(value)
             self.station(answer.station).explained.setdefault(answer.explanation_id, []).append(answer)
+        elif message.topic == INDIVIDUAL_SIGHTED.full_name(self._settings):
+            if message.value is not None:
+                sighting = IndividualSighted.from_bytes(value)
+                self.station(sighting.station).sighted.setdefault(sighting.burst_id, []).append(sighting)
         elif message.topic == DEAD_LETTER.full_name(self._settings):
             self.dead_letters.append(f"{message.key!r}")
         elif _BY_RECONCILE in value and message.key is not None:

@@ -3,12 +3,17 @@
 from collections.abc import Iterator
 
 from tests.recovery.observer import Station
-from uncia.events import CropPublished, ImageExplained
+from uncia.camtrap.taxonomy import Taxonomy
+from uncia.events import CropPublished, ImageExplained, IndividualSighted, SightingStatus
 from uncia.ids import content_hash
 from uncia.processors.crops.manifest import Manifest
 from uncia.processors.crops.selection import may_show_person, select_crops
 from uncia.processors.explain.explainer import marker_key
+from uncia.processors.identify.descriptions import description_key
+from uncia.processors.identify.sighting import taxon_of
+from uncia.processors.identify.worker import marked_taxa
 from uncia.settings import Settings
+from uncia.storage.object_keys import INDIVIDUALS_PREFIX
 from uncia.storage.object_store import ObjectStore
 
 _MAX_BYTES = 10_000_000
@@ -20,6 +25,7 @@ class Products:
     def __init__(self, settings: Settings, name: str) -> None:
         self._settings = settings
         self._name = name
+        self._marked = marked_taxa(settings.identify_taxa, Taxonomy.load(settings.taxonomy_file))
 
     def expected_crops(self, station: Station) -> dict[str, str]:
         """Burst ids by crop id: the crops that the current bursts select."""
@@ -35,7 +41,11 @@ class Products:
 
     def topic_problems(self, station: Station) -> list[str]:
         """Which crops and answers to requests are missing, doubled or left over on the topics."""
-        return [*self._crop_problems(station), *self._explanation_problems(station)]
+        return [
+            *self._crop_problems(station),
+            *self._explanation_problems(station),
+            *self._sighting_problems(station),
+        ]
 
     def are_complete(self, station: Station) -> bool:
         """Whether the topics have exactly the crops and answers that they must have."""
@@ -49,6 +59,7 @@ class Products:
                 *self.topic_problems(station),
                 *self._stored_crop_problems(station, store),
                 *self._stored_explanation_problems(station, store),
+                *self._stored_description_problems(station, store),
             ]
         finally:
             store.close()
@@ -89,6 +100,40 @@ class Products:
         answered = {station.requested[name] for name in station.requested.keys() & station.explained.keys()}
         if refused := answered - live - withheld:
             yield f"{len(refused)} explanations were refused"
+
+    def _sighting_problems(self, station: Station) -> Iterator[str]:
+        live, crops = live_sightings(station), live_crops(station)
+        shown = {burst.burst_id: taxon_of(burst, self._marked) for burst in station.current_bursts()}
+        expected = {crop.burst_id for crop in crops.values() if shown.get(crop.burst_id)}
+        if missing := expected - live.keys():
+            yield f"{len(missing)} of {len(expected)} sightings are missing"
+        if extra := live.keys() - expected:
+            yield f"{len(extra)} sightings of no current burst with crops are not withdrawn"
+        if gone := [crop for event in live.values() for crop in event.crops if crop.crop_id not in crops]:
+            yield f"{len(gone)} crops of sightings are withdrawn"
+        for burst_id, events in station.sighted.items():
+            by_revision: dict[int, set[bytes]] = {}
+            for event in events:
+                # A repetition after a kill is matched again, at another time.
+                content = event.model_copy(update={"sighted_at": events[0].sighted_at}).to_bytes()
+                by_revision.setdefault(event.revision, set()).add(content)
+            if sorted(by_revision) != list(range(1, len(by_revision) + 1)):
+                yield f"revisions {sorted(by_revision)} of the sighting of {burst_id} are not in a row"
+
+    def _stored_description_problems(self, station: Station, store: ObjectStore) -> Iterator[str]:
+        keys = {entry.key for entry in store.list(self._settings.bucket, f"{INDIVIDUALS_PREFIX}{self._name}/")}
+        sighted = live_sightings(station)
+        named = {description_key(event.camera, crop.crop_id) for event in sighted.values() for crop in event.crops}
+        # A crop that was among the best ones of its burst before a revision may keep its description.
+        permitted = {
+            description_key(crop.camera, crop.crop_id)
+            for crop in live_crops(station).values()
+            if crop.burst_id in sighted
+        }
+        if orphans := keys - permitted:
+            yield f"{len(orphans)} stored descriptions belong to no crop of a sighting"
+        if lost := named - keys:
+            yield f"{len(lost)} crops of sightings have no stored description"
 
     def _stored_crop_problems(self, station: Station, store: ObjectStore) -> Iterator[str]:
         bucket, live = self._settings.bucket, live_crops(station)
@@ -139,6 +184,12 @@ def live_crops(station: Station) -> dict[str, CropPublished]:
     """The last event of every crop that is not withdrawn."""
     last = {crop_id: events[-1] for crop_id, events in station.crops.items()}
     return {crop_id: event for crop_id, event in last.items() if event.withdrawn is None}
+
+
+def live_sightings(station: Station) -> dict[str, IndividualSighted]:
+    """The last event of every burst whose sighting is not withdrawn."""
+    last = {burst_id: events[-1] for burst_id, events in station.sighted.items()}
+    return {burst_id: event for burst_id, event in last.items() if event.status is not SightingStatus.WITHDRAWN}
 
 
 def live_explanations(station: Station) -> dict[str, ImageExplained]:

@@ -18,7 +18,7 @@ from kafka.errors import KafkaError
 from tests.recovery.faults import OFF_LIVE_PATH, Fault, FaultContext
 from tests.recovery.observer import Boxes, Observer, Station
 from tests.recovery.photographs import Photograph
-from tests.recovery.products import Products, live_crops, live_explanations
+from tests.recovery.products import Products, live_crops, live_explanations, live_sightings
 from tests.recovery.scenario import Scenario
 from tests.recovery.uploaders import Uploader, uploading
 from tests.waiting import SCALE
@@ -51,6 +51,8 @@ class Results:
     """By the name of the photograph."""
     crops: set[tuple[str, str]] = field(default_factory=set)
     """Name of the photograph and content hash of each crop that is not withdrawn."""
+    sightings: dict[frozenset[str], int] = field(default_factory=dict)
+    """Number of crops of each sighting, by the names of the frames of its burst."""
 
 
 @dataclass
@@ -74,6 +76,8 @@ class Outcome:
     """Crops that are not withdrawn."""
     explained: int = 0
     """Explanations that are not withdrawn."""
+    sighted: int = 0
+    """Sightings that are not withdrawn."""
     results: Results = field(default_factory=Results)
     problems: list[str] = field(default_factory=list)
 
@@ -170,9 +174,11 @@ class Round:
         send_to_cameras(settings, EXPLANATION_REQUESTED, sent)
 
     def _wait_until_busy(self, part: str) -> None:
-        """Wait until `crops` and `explain` have work: the other parts have some from the first upload on."""
+        """Wait until parts that are not on the live path have work: the other ones have some from the first upload."""
         if part in ("crops", "explain"):
             _until(lambda: self._observed(lambda station: bool(station.crops and station.requested)), 60)
+        if part == "identify":
+            _until(lambda: self._observed(lambda station: bool(station.sighted)), 60)
 
     def _inject_fault(self, fault: Fault | None, uploader: Uploader, after: int, outcome: Outcome) -> None:
         if fault is None:
@@ -249,6 +255,11 @@ class Round:
                 verdicts,
                 {self._names.get(image, image): boxes for image, boxes in station.detections.items()},
                 {(self._names[crop.image_id], crop.sha256 or "") for crop in live_crops(station).values()},
+                {
+                    frozenset(self._names.get(frame.image_id, frame.key) for frame in burst.frames): len(sighted.crops)
+                    for burst in station.current_bursts()
+                    if (sighted := live_sightings(station).get(burst.burst_id)) is not None
+                },
             )
 
     def _check(self, outcome: Outcome, reference: Results | None) -> None:
@@ -272,6 +283,7 @@ class Round:
                 self._observer.dead_letters.clear()
             outcome.problems += self._products.problems(station)
             outcome.crops, outcome.explained = len(live_crops(station)), len(live_explanations(station))
+            outcome.sighted = len(live_sightings(station))
         outcome.results = self._results()
         outcome.bursts = len(outcome.results.verdicts)
         if reference is not None:
@@ -314,6 +326,8 @@ def _differences(results: Results, reference: Results) -> Iterator[str]:
         yield f"detections of {len(names)} photographs differ from those without a fault, e.g. {min(names, default='')}"
     if unequal := results.crops ^ reference.crops:
         yield f"{len(unequal)} crops differ from those without a fault, e.g. of {min(unequal)[0]}"
+    if results.sightings != reference.sightings:
+        yield f"{len(results.sightings)} sightings, and {len(reference.sightings)} without a fault"
 
 
 def _explainable(station: Station) -> list[ImagePredicted]:

@@ -6,6 +6,8 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
+import pytest
+
 from tests.recovery.faults import FaultContext
 from tests.recovery.observer import Observer
 from tests.waiting import SCALE
@@ -21,6 +23,9 @@ QUICK = {
 }
 """Settings with which bursts close, missed uploads are found, and photographs are explained, within seconds."""
 
+IDENTIFY = {"UNCIA_IDENTIFY_TAXA": "Mammalia,Aves", "UNCIA_IDENTIFY_SETTLE_S": "1"}
+"""The individuals of whatever the classifier sees in the photographs are told apart."""
+
 
 @contextlib.contextmanager
 def running_stack(keep: Path | None = None) -> Iterator[tuple[FaultContext, Observer]]:
@@ -28,7 +33,9 @@ def running_stack(keep: Path | None = None) -> Iterator[tuple[FaultContext, Obse
     folder = Path(tempfile.mkdtemp(prefix="uncia-recovery-"))
     stack = Stack(folder / "stack")
     try:
-        with stop_on_exit(stack):
+        with pytest.MonkeyPatch.context() as patch, stop_on_exit(stack):
+            for name, value in IDENTIFY.items():
+                patch.setenv(name, value)
             stack.up(extra_env=QUICK, timeout_s=SCALE * 120)
             with Observer(stack.settings()).watching() as observer:
                 yield FaultContext(stack, QUICK, folder), observer

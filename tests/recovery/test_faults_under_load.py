@@ -30,6 +30,7 @@ STATELESS = ("intake", "triton")
     [
         *((part,) for part in LIVE_PATH if part not in STATELESS),
         *(pytest.param((part,), marks=pytest.mark.thorough) for part in STATELESS),
+        ("identify",),
         pytest.param(("crops", "explain"), marks=pytest.mark.thorough),
     ],
     ids=" ".join,

@@ -9,6 +9,7 @@ import math
 import struct
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -27,6 +28,8 @@ FINGERPRINT_BYTES = 32
 MAX_POINTS = 10_000
 MAX_DIMENSIONS = 100_000
 
+_CENTRE_SPREAD = 0.25
+"""Standard deviation of the weight of a key point, in sides of the crop."""
 _MAGIC = b"uncia-description"
 _VERSION = 1
 _LENGTHS = struct.Struct("<HI")
@@ -89,6 +92,21 @@ class Description:
     descriptors: ByteArray
     fingerprint: bytes
     quality: Quality
+
+    @cached_property
+    def centre_weights(self) -> FloatArray:
+        """(N,) in [0, 1]: how near each key point is to the middle of the crop. The edges of a box show background."""
+        across = (self.keypoints[:, 0] / self.quality.width - 0.5) / _CENTRE_SPREAD
+        down = (self.keypoints[:, 1] / self.quality.height - 0.5) / _CENTRE_SPREAD
+        return np.asarray(np.exp(-(across**2 + down**2) / 2), dtype=np.float32)
+
+    def central(self, most: int) -> NDArray[np.intp]:
+        """The numbers of the key points that are nearest to the middle of the crop, at most so many, ascending."""
+        return np.sort(self._by_centre[:most])
+
+    @cached_property
+    def _by_centre(self) -> NDArray[np.intp]:
+        return np.argsort(-self.centre_weights, kind="stable")
 
     def to_bytes(self) -> bytes:
         """Serialise. The same description gives the same bytes on every machine."""

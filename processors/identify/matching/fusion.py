@@ -23,6 +23,9 @@ FEATURES = (
     "inliers",
     "mean_inliers",
     "inliers_lead",
+    "votes",
+    "all_votes",
+    "all_votes_lead",
     "same_side",
     "distance",
     "time",
@@ -90,6 +93,7 @@ def feature_rows(collected: CollectedEvidence) -> NDArray[np.float64]:
     individuals = collected.individuals
     lnbnn = np.log1p([evidence.lnbnn for evidence in individuals])
     inliers = np.log1p([evidence.inliers for evidence in individuals])
+    all_votes = np.log1p([evidence.all_votes for evidence in individuals])
     columns = (
         _standardised(individuals, collected.similarities),
         lnbnn,
@@ -97,6 +101,9 @@ def feature_rows(collected: CollectedEvidence) -> NDArray[np.float64]:
         inliers,
         np.log1p([evidence.mean_inliers for evidence in individuals]),
         _lead(inliers),
+        np.log1p([evidence.votes for evidence in individuals]),
+        all_votes,
+        _lead(all_votes),
         np.array([1.0 if evidence.same_side else 0.0 for evidence in individuals]),
         np.log1p([evidence.kilometres or 0.0 for evidence in individuals]),
         np.log1p([(evidence.hours or 0.0) / 24 for evidence in individuals]),

@@ -11,6 +11,9 @@ from uncia.processors.identify.matching.fusion import FEATURES, FusionWeights
 
 _AGAINST = ("distance", "time")
 """Features of which more speaks against an individual; of all others, more never does."""
+_LEFT_OUT = ("lnbnn",)
+"""The score of an animal that is new is the higher, the fewer individuals are known: the normaliser is further away. A
+weight that was fitted with many would propose it where few are known. `lnbnn_lead` compares individuals alone."""
 _REGULARISATION = 1e-3
 
 
@@ -32,14 +35,19 @@ def fit_fusion(samples: Sequence[FusionSample], fitted_on: str, *, genuine: bool
     known = sum(sample.truth is not None for sample in samples)
     if known in (0, len(samples)):
         raise ValueError("Weights need samples of known individuals and samples of new ones.")
-    bounds: list[tuple[float | None, float | None]] = [
-        (None, 0.0) if name in _AGAINST else (0.0, None) for name in FEATURES
-    ]
+    bounds = [_bounds(name) for name in FEATURES]
+    # The solver moves it into the bounds.
     start = np.array([-0.01 if name in _AGAINST else 0.1 for name in FEATURES] + [-1.0])
     solution = minimize(_loss, start, args=(samples,), jac=True, method="L-BFGS-B", bounds=[*bounds, (None, None)])
     # Rounded, so that the file is the same on machines whose sums differ in the last bit.
     fitted = [round(float(value), 4) for value in solution.x]
     return FusionWeights(tuple(fitted[:-1]), fitted[-1], fitted_on, genuine)
+
+
+def _bounds(name: str) -> tuple[float | None, float | None]:
+    if name in _LEFT_OUT:
+        return 0.0, 0.0
+    return (None, 0.0) if name in _AGAINST else (0.0, None)
 
 
 def _loss(parameters: NDArray[np.float64], samples: Sequence[FusionSample]) -> tuple[float, NDArray[np.float64]]:

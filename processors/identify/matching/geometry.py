@@ -23,12 +23,13 @@ _MAX_ZOOM = 4.0
 _MAX_ANISOTROPY = 3.0
 _REFINEMENTS = 2
 _FEWEST_FOR_AFFINE = 5
+_FEWEST_PAIRS = 3
 
 
 @dataclass(frozen=True)
 class Verification:
-    """`pairs`: (n, 2) rows of query and reference key points that agree, best first. `weight`: the sum of one minus
-    each pair's ratio: pairs that could as well be others count little."""
+    """`pairs`: (n, 2) rows of query and reference key points that agree, best first. `weight`: the sum of their
+    weights; of `verify` one minus each pair's ratio: pairs that could as well be others count little."""
 
     pairs: NDArray[np.intp]
     weight: float
@@ -51,20 +52,52 @@ def verify(
     if len(query) < 2 or len(reference) < 2:
         return NOTHING
     pairs, ratios = _distinctive_pairs(query, reference)
-    if len(pairs) < 3:
+    return _agreement(query_points, reference_points, pairs, 1 - ratios)
+
+
+def verify_votes(
+    query_points: FloatArray,
+    query: FloatArray,
+    reference_points: FloatArray,
+    reference: FloatArray,
+    normalisers: FloatArray,
+    weights: FloatArray,
+) -> float:
+    """The LNBNN votes of the points that agree in one affine map: HotSpotter's score after its verification.
+
+    A point votes for its nearest neighbour in the reference with `normalisers`, its distance to the second-best
+    individual, minus the distance, times `weights`; all are (Q,). What another individual has as well counts nothing,
+    where `verify` looks at one reference alone.
+    """
+    if len(query) == 0 or len(reference) == 0:
+        return 0.0
+    cosine = query @ reference.T
+    nearest = cosine.argmax(axis=1)
+    distance = np.sqrt(np.maximum(2 - 2 * cosine[np.arange(len(query)), nearest], 0))
+    votes = np.maximum(normalisers - distance, 0) * weights
+    voting = np.flatnonzero(votes > 0)
+    pairs = np.column_stack((voting, nearest[voting]))
+    return _agreement(query_points, reference_points, pairs, votes[voting].astype(np.float64)).weight
+
+
+def _agreement(
+    query_points: FloatArray, reference_points: FloatArray, pairs: NDArray[np.intp], weights: NDArray[np.float64]
+) -> Verification:
+    """The pairs that agree in one affine map, the heaviest first."""
+    if len(pairs) < _FEWEST_PAIRS:
         return NOTHING
     source, target = query_points[pairs[:, 0]].astype(np.float64), reference_points[pairs[:, 1]].astype(np.float64)
     tolerance = _TOLERANCE * float(np.hypot(*np.ptp(reference_points[:, :2], axis=0)))
-    agreeing = _largest_agreement(source, target, tolerance, 1 - ratios)
+    agreeing = _largest_agreement(source, target, tolerance, weights)
     for _ in range(_REFINEMENTS):
         agreeing = _refine(source, target, tolerance, agreeing)
     # Several orientations of one point are one point.
     kept = np.flatnonzero(agreeing)
-    kept = kept[np.argsort(ratios[kept], kind="stable")]
+    kept = kept[np.argsort(-weights[kept], kind="stable")]
     kept = _distinct(kept, source, target)
-    if len(kept) < 3:
+    if len(kept) < _FEWEST_PAIRS:
         return NOTHING
-    return Verification(pairs[kept], float((1 - ratios[kept]).sum()))
+    return Verification(pairs[kept], float(weights[kept].sum()))
 
 
 def _distinctive_pairs(query: FloatArray, reference: FloatArray) -> tuple[NDArray[np.intp], NDArray[np.float64]]:
@@ -125,7 +158,7 @@ def _refine(
     mean_turn = np.arctan2(np.sin(turn[agreeing]).mean(), np.cos(turn[agreeing]).mean())
     close &= np.abs(_wrapped(turn - mean_turn)) < _MAX_TURN
     close &= np.abs(zoom - np.median(zoom[agreeing])) < np.log(_MAX_SCALE_RATIO)
-    return close if int(close.sum()) >= 3 else agreeing
+    return close if int(close.sum()) >= _FEWEST_PAIRS else agreeing
 
 
 def _distinct(kept: NDArray[np.intp], source: NDArray[np.float64], target: NDArray[np.float64]) -> NDArray[np.intp]:

@@ -13,7 +13,7 @@ __all__ = ["LIVE_PATH", "OFF_LIVE_PATH", "Fault", "FaultContext", "Kill", "KillM
 LIVE_PATH = ("intake", "predict", "bursts", "kafka", "seaweedfs", "triton")
 """Parts that process every live photograph."""
 
-OFF_LIVE_PATH = ("predict-backfill", "crops", "explain", "clocks")
+OFF_LIVE_PATH = ("predict-backfill", "crops", "explain", "identify", "clocks")
 """Parts that live photographs do not pass through."""
 
 

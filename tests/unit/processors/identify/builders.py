@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 from PIL import Image
+from scipy.ndimage import gaussian_filter
 
 from tests.unit.uncia.camtrap.individual_decisions import decide
 from uncia.events import (
@@ -32,6 +33,15 @@ def coat(seed: int, *, light: float = 1.0, shift: int = 0) -> bytes:
     large = Image.fromarray(cells).resize((560, 420), Image.Resampling.BICUBIC).crop((shift, shift, 480 + shift, 360))
     pixels = np.clip(np.asarray(large).astype(float) * light, 0, 255).astype(np.uint8)
     file = io.BytesIO()
+    Image.fromarray(pixels).convert("RGB").save(file, "JPEG", quality=92)
+    return file.getvalue()
+
+
+def grass(seed: int) -> bytes:
+    """A JPEG of blades of grass without an animal."""
+    noise = gaussian_filter(np.random.default_rng(seed).normal(size=(360, 480)), (4, 0.7))
+    file = io.BytesIO()
+    pixels = np.clip(110 + 60 * noise / noise.std(), 0, 255).astype(np.uint8)
     Image.fromarray(pixels).convert("RGB").save(file, "JPEG", quality=92)
     return file.getvalue()
 

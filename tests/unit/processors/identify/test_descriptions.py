@@ -41,6 +41,17 @@ def test_another_side_is_applied_to_the_description_that_is_stored() -> None:
         assert store.written == [KEY]
 
 
+def test_a_description_of_another_embedder_is_computed_again() -> None:
+    with s3_double() as (store, client):
+        store.objects[CROP.key] = coat(1)
+        other = FusedMatcher("another@1")
+        DescriptionStore(client, BUCKET, other).get(CAMERA, CROP)
+        found = DescriptionStore(client, BUCKET, FusedMatcher()).get(CAMERA, CROP)
+        assert found is not None
+        assert found.embedder == FusedMatcher().embedder
+        assert store.written == [KEY, KEY]
+
+
 def refuse_key(connection: Connection, _: bytes) -> None:
     connection.refuse(400, "KeyTooLongError")
 

@@ -3,13 +3,15 @@
 import asyncio
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
+from structlog.testing import capture_logs
 
 from tests.agents.harness import ALL_TOPICS, MemoryTopics, Outage, closing_deployment_readers, running
 from tests.agents.memory_broker import MemoryBroker
 from tests.agents.memory_clients import install
-from tests.unit.processors.identify.builders import CAMERA, TAXON, burst, coat, crop_of, decided
+from tests.unit.processors.identify.builders import CAMERA, TAXON, burst, coat, crop_of, decided, grass
 from tests.unit.processors.predict.s3_double import S3Double, s3_double
 from tests.unit.uncia.camtrap.individual_decisions import merge, undo
 from uncia.events import (
@@ -22,6 +24,8 @@ from uncia.events import (
 )
 from uncia.processors.crops.manifest import Manifest, manifest_key
 from uncia.processors.identify.descriptions import description_key
+from uncia.processors.identify.matching.fused_matcher import FusedMatcher
+from uncia.processors.identify.matching.interface import Proposal
 from uncia.processors.identify.worker import create
 from uncia.settings import Settings
 from uncia.topics import BURST_RESOLVED, CROP_PUBLISHED, INDIVIDUAL_DECIDED, INDIVIDUAL_SIGHTED
@@ -283,14 +287,77 @@ def test_a_burst_of_another_taxon_and_messages_that_cannot_be_read_are_passed_ov
     asyncio.run(scenario())
 
 
-def test_a_crop_without_an_animal_is_a_sighting_with_a_reason(world: World) -> None:
+def test_a_black_crop_is_a_sighting_with_a_reason(world: World) -> None:
     async def scenario() -> None:
         async with running(create, world.topics.settings) as worker:
             found, _ = world.burst(1, coat(1, light=0.0))
             await worker.wait_until(lambda: world.latest(found), "a sighting")
         event = world.latest(found)
         assert event is not None
-        assert event.reason
+        assert event.reason == "The crop is black."
         assert (event.candidates, event.new_score) == ((), None)
+
+    asyncio.run(scenario())
+
+
+def test_a_crop_without_an_animal_is_probably_none_of_the_known_individuals(world: World) -> None:
+    async def scenario() -> None:
+        async with running(create, world.topics.settings) as worker:
+            for number in (1, 2):
+                known, crops = world.burst(number, coat(number))
+                world.decide(decided(number, IndividualDecision.NEW, known, f"ind-{number}", *crops))
+                await worker.wait_until(world.has(known, lambda event: bool(event.individuals)), "a decision")
+            found, _ = world.burst(3, grass(3))
+            await worker.wait_until(lambda: world.latest(found), "a sighting")
+        event = world.latest(found)
+        assert event is not None
+        assert event.status is SightingStatus.PROPOSED
+        assert event.new_score is not None
+        assert event.new_score > 0.5
+
+    asyncio.run(scenario())
+
+
+def test_the_same_picture_of_two_individuals_is_in_the_log(world: World) -> None:
+    async def scenario() -> None:
+        async with running(create, world.topics.settings) as worker:
+            first, crops = world.burst(1, coat(1))
+            other, other_crops = world.burst(2, coat(1))
+            await worker.wait_until(lambda: world.latest(first) and world.latest(other), "two proposals")
+            world.decide(
+                decided(0, IndividualDecision.NEW, first, "ind-a", *crops),
+                decided(1, IndividualDecision.NEW, other, "ind-b", *other_crops),
+            )
+            await worker.wait_until(world.has(other, lambda event: bool(event.individuals)), "a decision")
+            with capture_logs() as logs:
+                again, _ = world.burst(3, coat(3))
+                await worker.wait_until(lambda: world.latest(again), "a proposal")
+        (line,) = [line for line in logs if line["event"] == "picture_of_two_individuals"]
+        assert sorted(line["crop_ids"]) == sorted(crop.crop_id for crop in (*crops, *other_crops))
+
+    asyncio.run(scenario())
+
+
+def test_an_individual_that_is_removed_while_it_is_matched_is_no_candidate(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    propose = FusedMatcher.propose
+
+    async def scenario() -> None:
+        async with running(create, world.topics.settings) as worker:
+            known, crops = world.burst(1, coat(1))
+            made = decided(0, IndividualDecision.NEW, known, "ind-a", *crops)
+            world.decide(made)
+            await worker.wait_until(world.has(known, lambda event: bool(event.individuals)), "a decision")
+
+            def removed_meanwhile(*arguments: Any, **keywords: Any) -> Proposal:
+                proposal = propose(*arguments, **keywords)
+                world.decide(undo(1, made))
+                return proposal
+
+            monkeypatch.setattr(FusedMatcher, "propose", removed_meanwhile)
+            again, _ = world.burst(2, coat(1))
+            await worker.wait_until(world.has(again, lambda event: event.candidates == ()), "no candidate")
+            await worker.wait_until(world.has(known, lambda event: event.individuals == ()), "the removal")
 
     asyncio.run(scenario())

@@ -11,6 +11,7 @@ from scipy.ndimage import gaussian_filter
 
 from tests.unit.processors.identify.matching.crops import HERE, NOON, coat, described, made_up, reference
 from uncia.processors.identify.matching.description import Description, ForeignEmbedder, Side
+from uncia.processors.identify.matching.evidence import MatcherConfig
 from uncia.processors.identify.matching.fused_matcher import FusedMatcher
 from uncia.processors.identify.matching.interface import Position, Proposal, ReferenceIndex
 
@@ -168,6 +169,14 @@ def test_the_embedding_leads_where_there_are_no_points_to_compare() -> None:
 def test_an_embedding_that_is_no_direction_is_refused(embedding: NDArray[np.float64]) -> None:
     with pytest.raises(ValueError, match="embedding"):
         FusedMatcher("m@1").describe(coat(1), embedding)
+
+
+def test_without_an_embedder_the_shortlist_has_the_most_similar_crops() -> None:
+    matcher = FusedMatcher(config=MatcherConfig(shortlist=2))
+    again = matcher.describe(photographed_again(5, angle=8))
+    proposal = matcher.propose([again], LATER, HERE, index_of())
+    assert len(proposal.candidates) == 2
+    assert proposal.candidates[0].individual_id == "fina"
 
 
 def test_an_embedding_without_embedder_is_refused() -> None:

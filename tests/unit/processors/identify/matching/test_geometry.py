@@ -1,10 +1,11 @@
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from uncia.processors.identify.matching.description import FloatArray
-from uncia.processors.identify.matching.geometry import verify
+from uncia.processors.identify.matching.geometry import verify, verify_votes
 
 
 def random_points(rng: np.random.Generator, count: int) -> tuple[FloatArray, FloatArray]:
@@ -58,3 +59,31 @@ def test_a_few_points_are_compared_without_error() -> None:
     for count in range(4):
         few = verify(points[:count], descriptors[:count], points, descriptors)
         assert few.count <= count
+
+
+def votes(points: FloatArray, descriptors: FloatArray, reference: FloatArray, normaliser: float) -> float:
+    normalisers = np.full(len(points), normaliser, dtype=np.float32)
+    return verify_votes(points, descriptors, reference, descriptors, normalisers, np.ones(len(points), np.float32))
+
+
+def test_points_that_agree_vote_with_their_distance_to_the_second_best_individual() -> None:
+    points, descriptors = random_points(np.random.default_rng(1), 40)
+    assert votes(points, descriptors, points, 0.5) == pytest.approx(20, abs=0.1)
+
+
+def test_marks_in_other_places_do_not_vote() -> None:
+    rng = np.random.default_rng(1)
+    points, descriptors = random_points(rng, 60)
+    elsewhere, _ = random_points(rng, 60)
+    assert votes(points, descriptors, elsewhere, 0.5) < 5
+
+
+def test_marks_that_a_second_individual_has_as_well_do_not_vote() -> None:
+    points, descriptors = random_points(np.random.default_rng(1), 40)
+    assert votes(points, descriptors, points, 0.0) == 0
+
+
+def test_a_few_points_vote_without_error() -> None:
+    points, descriptors = random_points(np.random.default_rng(1), 3)
+    for count in range(4):
+        assert votes(points[:count], descriptors[:count], points[:count], 0.5) >= 0
