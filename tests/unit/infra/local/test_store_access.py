@@ -177,7 +177,7 @@ def test_those_whose_forms_upload_may_write_to_the_bucket_but_to_no_key_except_b
 def test_a_revoked_key_has_neither_a_policy_nor_a_rule(tmp_path: Path) -> None:
     ensure_keys(tmp_path, [uploader_identity("ridge")])
     credentials = dict(ensure_keys(tmp_path).credentials)
-    credentials["uploader-ridge"] = replace(credentials["uploader-ridge"], revoked=True)
+    credentials["uploader-ridge"] = replace(credentials["uploader-ridge"], revoked="2026-05-14T00:00:00+00:00")
     entries = json.loads(s3_configuration(credentials, BUCKET))["identities"]
     (entry,) = (entry for entry in entries if entry["name"] == "ridge/")
     assert (entry["policyNames"], entry.get("actions", [])) == ([], [])
