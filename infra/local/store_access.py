@@ -1,7 +1,8 @@
 """Access rules of SeaweedFS's S3 server, derived from the identities: a policy of each, in the language of Amazon S3.
 
-SeaweedFS's own, simpler rules (`Write:bucket`) are not used: `Write` includes deleting versions, suspending versioning
-and setting a lifecycle that expires everything (tried on 4.48).
+SeaweedFS's own, simpler rules (`Write:bucket`) permit nothing here: `Write` includes deleting versions, suspending
+versioning and setting a lifecycle that expires everything (tried on 4.48). With a policy attached, the policy decides
+instead. Forms in a browser (presigned POST) alone need such a rule in addition to the policy, see `_forms_action`.
 """
 
 import json
@@ -38,6 +39,8 @@ _UPLOADERS = "uploaders"
 _DERIVED = {Role.REPLAY: replay_identity("any"), Role.SHADOW: shadow_identity("any-v1")}
 
 _BUCKET_ACTIONS = ("s3:ListBucket", "s3:ListBucketVersions")
+_FORM_ROLES = frozenset({Role.GATEWAY, Role.UPLOADER, Role.OPERATOR})
+"""Whose signed forms upload: persons, and boards. No part of the stack makes forms."""
 
 
 def policy_of(identity: Identity, bucket: str) -> dict[str, Any]:
@@ -65,10 +68,26 @@ def gateways_policy(bucket: str) -> dict[str, Any]:
 
 
 def uploaders_policy(bucket: str) -> dict[str, Any]:
-    """The one policy of all uploaders, likewise: the name of the user is the whole prefix, with its slash."""
+    """The one policy of all uploaders, likewise: the name of the user is the whole prefix, with its slash.
+
+    The condition refuses a server that takes the name for empty, and the prefix for the whole bucket: one started by
+    `weed server`, which the stack does not use, takes the part after the last slash (SeaweedFS 4.48).
+    """
     model = _for_every_station(uploader_identity("station"))
-    policy = json.dumps(policy_of(model, bucket)).replace(f"{_USER}/*", f"{_USER}*")
-    return dict(json.loads(policy))
+    policy: dict[str, Any] = json.loads(json.dumps(policy_of(model, bucket)).replace(f"{_USER}/*", f"{_USER}*"))
+    for statement in policy["Statement"]:
+        statement["Condition"] = {"StringLike": {"aws:username": "?*/"}}
+    return policy
+
+
+def _forms_action(bucket: str) -> str:
+    """The rule of SeaweedFS's own that forms need: to write to the bucket, and to no key in it.
+
+    For a presigned POST, SeaweedFS 4.48 checks a rule on the bucket, and then the policy with the key in the form. The
+    rule is a pattern that matches the name of the bucket without a key, so that it permits no object where a server
+    should not see the policy.
+    """
+    return f"Write:{bucket[:-1]}?"
 
 
 def _for_every_station(model: Identity) -> Identity:
@@ -139,5 +158,7 @@ def s3_configuration(credentials: Mapping[str, Credential], bucket: str) -> str:
         else:
             entry["policyNames"] = [name]
             policies.append({"name": name, "content": json.dumps(policy_of(identity, bucket))})
+        if identity.role in _FORM_ROLES and entry["policyNames"]:
+            entry["actions"] = [_forms_action(bucket)]
         identities.append(entry)
     return json.dumps({"identities": identities, "policies": policies}, indent=2) + "\n"

@@ -3,6 +3,7 @@
 One step uploads with all clients at the same time; each test looks at another side of the results.
 """
 
+import contextlib
 import io
 import json
 import os
@@ -20,6 +21,7 @@ from pathlib import Path
 import pytest
 import urllib3
 from boto3.s3.transfer import TransferConfig
+from pydantic import SecretStr
 
 from tests.stack.conftest import KIND
 from tests.stack.photographs import iso_media, photograph
@@ -79,13 +81,7 @@ def connect(stack: Stack, *arguments: str) -> subprocess.CompletedProcess[str]:
 
 
 @pytest.fixture(scope="module")
-def uploaded(
-    stack: Stack,
-    store: ObjectStore,
-    admin_store: ObjectStore,
-    settings: Settings,
-    tmp_path_factory: pytest.TempPathFactory,
-) -> Uploaded:
+def uploaded(stack: Stack, settings: Settings, tmp_path_factory: pytest.TempPathFactory) -> Uploaded:
     """A burst of each client, uploaded in parallel or backwards, and what else is on a card."""
     folder = tmp_path_factory.mktemp("s3 client's")
     system_programs("curl")
@@ -112,7 +108,12 @@ def uploaded(
     )
     rclone = f"rclone --config {BOARD}/rclone.conf copy --no-check-dest"
     minio = [endpoint, variables["UNCIA_S3_ACCESS_KEY"], variables["UNCIA_S3_SECRET_KEY"], bucket, f"{station}/minio"]
-    upload_with_boto3(store, admin_store, bucket, f"{station}/boto3", folder / "boto3", names)
+    keys = {
+        "s3_access_key": variables["UNCIA_S3_ACCESS_KEY"],
+        "s3_secret_key": SecretStr(variables["UNCIA_S3_SECRET_KEY"]),
+    }
+    with contextlib.closing(ObjectStore(settings.model_copy(update=keys))) as board:
+        upload_with_boto3(board, bucket, f"{station}/boto3", folder / "boto3", names)
     running = [
         clients.start(command, folder)
         for command in (
@@ -155,13 +156,8 @@ def write_cards(folder: Path, began: datetime) -> list[str]:
     return names
 
 
-def upload_with_boto3(
-    store: ObjectStore, admin_store: ObjectStore, bucket: str, camera: str, folder: Path, names: list[str]
-) -> None:
-    """Upload backwards: in parts, by a presigned PUT, by a presigned POST, and so on.
-
-    The form is signed with the administrative key: SeaweedFS 4.48 refuses all that policies restrict.
-    """
+def upload_with_boto3(store: ObjectStore, bucket: str, camera: str, folder: Path, names: list[str]) -> None:
+    """Upload backwards: in parts, by a presigned PUT, by a presigned POST, and so on."""
     http, client = urllib3.PoolManager(), store.client
     for number, name in enumerate(reversed(names)):
         key, data = f"{camera}/{name}", (folder / name).read_bytes()
@@ -172,7 +168,7 @@ def upload_with_boto3(
             url = client.generate_presigned_url("put_object", {"Bucket": bucket, "Key": key}, ExpiresIn=900)
             assert http.request("PUT", url, body=data).status == 200
         else:
-            form = admin_store.client.generate_presigned_post(bucket, key, ExpiresIn=900)
+            form = client.generate_presigned_post(bucket, key, ExpiresIn=900)
             fields = {**form["fields"], "file": (name, data, "image/jpeg")}
             assert http.request("POST", form["url"], fields=fields).status in (200, 204)
     http.clear()

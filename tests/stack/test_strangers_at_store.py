@@ -3,10 +3,12 @@
 import base64
 import contextlib
 import hashlib
+import hmac
+import json
 import os
 import uuid
 from collections.abc import Callable, Iterator
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any
 
@@ -189,6 +191,80 @@ def test_a_gateway_reaches_its_own_station_alone_and_a_revoked_one_nothing(
     rotated.close()
 
 
+@pytest.mark.parametrize("make", [gateway_identity, uploader_identity])
+def test_a_form_stores_where_the_key_of_its_signer_may_and_nowhere_else(
+    stack: Stack, settings: Settings, photograph_key: str, station: str, make: Callable[[str], Identity]
+) -> None:
+    own = f"{station}-form"
+    identity = make(own)
+    issue(stack, identity)
+    with contextlib.closing(store_of(stack, identity)) as signer:
+        keys = {f"{own}/cam/form.txt": 204, f"status/{own}/cam/form.txt": 204}
+        for other in (photograph_key, f"{own}-2/cam/x.txt", f"{own}/../{photograph_key}", "crops/x.txt"):
+            keys[other] = 400 if ".." in other else 403
+        assert {key: post_form(settings, signer, key) for key in keys} == keys
+        assert {key: post_form(settings, signer, key, version=2) for key in keys} == keys
+        assert post_form(settings, signer, f"{own}/cam/${{filename}}", file_name=f"../../{photograph_key}") == 204
+
+        revoke(stack, identity.name)
+        wait_until(
+            lambda: post_form(settings, signer, f"{own}/cam/late.txt") == 403, 10, "the refusal of a revoked key"
+        )
+    store = ObjectStore(settings)
+    with contextlib.closing(store):
+        assert store.get(settings.bucket, photograph_key, max_bytes=10) == b"kept"
+        stored = {entry.key for entry in store.list(settings.bucket, own)}
+    assert stored == {f"{own}/cam/form.txt", f"{own}/cam/{photograph_key.rpartition('/')[2]}"}
+
+
+def post_form(
+    settings: Settings, signer: ObjectStore, key: str, *, version: int = 4, file_name: str = "photograph.txt"
+) -> int:
+    """Send a form with a file in it, signed for any key by this version of Amazon's signatures; returns the status."""
+    any_key = [["starts-with", "$key", ""]]
+    form = signer.client.generate_presigned_post(settings.bucket, key, Conditions=any_key, ExpiresIn=900)
+    fields = form["fields"]
+    if version == 2:
+        credentials = signer.client._request_signer._credentials
+        expires = datetime.now(UTC) + timedelta(minutes=15)
+        document = {
+            "expiration": f"{expires:%Y-%m-%dT%H:%M:%SZ}",
+            "conditions": [{"bucket": settings.bucket}, *any_key],
+        }
+        policy = base64.b64encode(json.dumps(document).encode()).decode()
+        signature = base64_of(hmac.new(credentials.secret_key.encode(), policy.encode(), "sha1").digest())
+        names = {"AWSAccessKeyId": credentials.access_key, "policy": policy, "signature": signature}
+        fields = {"key": key, **names}
+    with urllib3.PoolManager(retries=False) as http:
+        file = (file_name, b"form", "text/plain")
+        return http.request("POST", form["url"], fields={**fields, "file": file}).status
+
+
+@pytest.mark.parametrize("make", [gateway_identity, uploader_identity])
+def test_the_key_of_a_board_changes_no_bucket(
+    stack: Stack, settings: Settings, station: str, make: Callable[[str], Identity]
+) -> None:
+    identity = make(f"{station}-bucket")
+    issue(stack, identity)
+    bucket = settings.bucket
+    with contextlib.closing(store_of(stack, identity)) as store:
+        client = store.client
+        rule = {"ID": "x", "Status": "Enabled", "Filter": {"Prefix": ""}, "Expiration": {"Days": 1}}
+        cors = {"AllowedMethods": ["GET"], "AllowedOrigins": ["*"]}
+        changes: list[Callable[[], object]] = [
+            lambda: client.put_bucket_versioning(Bucket=bucket, VersioningConfiguration={"Status": "Suspended"}),
+            lambda: client.put_bucket_lifecycle_configuration(Bucket=bucket, LifecycleConfiguration={"Rules": [rule]}),
+            lambda: client.put_bucket_cors(Bucket=bucket, CORSConfiguration={"CORSRules": [cors]}),
+            lambda: client.put_bucket_acl(Bucket=bucket, ACL="public-read"),
+            lambda: client.put_bucket_policy(Bucket=bucket, Policy=json.dumps({"Version": "2012-10-17"})),
+            lambda: client.delete_bucket(Bucket=bucket),
+            lambda: client.list_multipart_uploads(Bucket=bucket),
+        ]
+        for change in changes:
+            with pytest.raises(ClientError, match="AccessDenied"):
+                change()
+
+
 Attempts = dict[str, Callable[[], object]]
 
 
@@ -251,7 +327,12 @@ def test_no_stolen_key_destroys_a_photograph(
 
     overwrote: set[str] = set()
     with contextlib.closing(store_of(stack, identity)) as store:
-        for attempt, destroy in attempts_to_destroy(store.client, bucket, key, stored.version_id).items():
+        attempts = attempts_to_destroy(store.client, bucket, key, stored.version_id)
+        attempts["overwrite by a form"] = lambda: post_form(settings, store, key)
+        attempts["overwrite the file of the version by a form"] = lambda: post_form(
+            settings, store, f"{key}.versions/v_{stored.version_id}"
+        )
+        for attempt, destroy in attempts.items():
             with contextlib.suppress(ClientError):
                 destroy()
                 overwrote.add(attempt)
