@@ -11,13 +11,12 @@ from rich.text import Text
 
 from uncia.camtrap.audubon_core import MEDIA_COLUMNS, REGION_COLUMNS, current_results, media_row, region_row
 from uncia.camtrap.names import camera_matches
-from uncia.errors import PermanentError, UnciaError
+from uncia.errors import UnciaError
 from uncia.events import RecordingAnalysed, SoundHeard
-from uncia.kafka.broker import read_topics
+from uncia.kafka.sound_events import read_sound_events
 from uncia.settings import Settings, settings
 from uncia.storage.atomic_dir import atomic_directory
 from uncia.terminal import echo, echo_json, plain_console
-from uncia.topics import RECORDING_ANALYSED, SOUND_HEARD
 
 app = typer.Typer(help="List the calls in sound recordings, and export them.", no_args_is_help=True)
 
@@ -59,19 +58,11 @@ def export(
 
 
 def _read(config: Settings, camera: str | None) -> tuple[list[RecordingAnalysed], list[SoundHeard]]:
-    """What counts now. Events that cannot be decoded are skipped."""
-    recordings, calls = [], []
-    for message in read_topics(config, (RECORDING_ANALYSED, SOUND_HEARD), from_beginning=True, until_end=True):
-        try:
-            if message.topic == RECORDING_ANALYSED.full_name(config):
-                recordings.append(RecordingAnalysed.from_bytes(message.value))
-            else:
-                calls.append(SoundHeard.from_bytes(message.value))
-        except PermanentError:
-            continue
+    """What counts now."""
+    events = read_sound_events(config)
     return current_results(
-        (event for event in recordings if camera_matches(camera or "", event.camera)),
-        (event for event in calls if camera_matches(camera or "", event.camera)),
+        (event for event in events.results if camera_matches(camera or "", event.camera)),
+        (event for event in events.calls if camera_matches(camera or "", event.camera)),
     )
 
 

@@ -11,6 +11,7 @@ from tests.unit.producers.forget.test_events import PHOTOGRAPH
 from tests.unit.producers.forget.test_removal import BUCKET, CAMERA, NOW, VersionedStore, removal
 from uncia.errors import DependencyDown
 from uncia.events import CropPublished, DetectionCategory
+from uncia.kafka.sound_events import SoundEvents
 from uncia.kafka.stream_status import Lag, StreamStatus
 from uncia.producers.forget import run as module
 from uncia.producers.forget.plan import ForgetPlan, pending_plans
@@ -87,6 +88,7 @@ def run(stage: Stage, monkeypatch: pytest.MonkeyPatch, **values: Any) -> module.
         "wait_s": 0,
         "progress": lambda _: None,
         "read_status": lambda _: StreamStatus(),
+        "read_sounds": lambda _: SoundEvents(),
     }
     return Forgetting(**{**whole, **values}).run()
 
