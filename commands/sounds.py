@@ -1,4 +1,4 @@
-"""`uncia sounds`: list the calls in sound recordings, and export them."""
+"""`uncia sounds`: list the calls in sound recordings, export them, and synthesise recordings to try it on."""
 
 import csv
 from collections.abc import Iterable, Mapping
@@ -18,7 +18,9 @@ from uncia.settings import Settings, settings
 from uncia.storage.atomic_dir import atomic_directory
 from uncia.terminal import echo, echo_json, plain_console
 
-app = typer.Typer(help="List the calls in sound recordings, and export them.", no_args_is_help=True)
+app = typer.Typer(
+    help="List the calls in sound recordings, export them, and synthesise recordings.", no_args_is_help=True
+)
 
 Camera = Annotated[
     str | None,
@@ -55,6 +57,35 @@ def export(
         _write(staging / "media.csv", MEDIA_COLUMNS, map(media_row, recordings))
         _write(staging / "regions_of_interest.csv", REGION_COLUMNS, regions)
     echo(f"wrote {_count(len(recordings), 'recording')} and {_count(len(regions), 'call')} to {out}")
+
+
+@app.command()
+def simulate(
+    folder: Annotated[Path, typer.Argument(help="New folder for the recordings.")],
+    recordings: Annotated[int, typer.Option(min=1, max=1_000, help="Recordings of each species, or recorder.")] = 12,
+    recorders: Annotated[int, typer.Option(min=1, max=100, help="Recorders that share them.")] = 4,
+    seconds: Annotated[float, typer.Option(min=12, max=3_600, help="Length of a recording.")] = 15.0,
+    field: Annotated[
+        bool, typer.Option(help="Recordings of all species, in a folder for each recorder, to be uploaded.")
+    ] = False,
+    seed: Annotated[int, typer.Option(help="Random seed; the same seed draws the same recordings.")] = 1,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Synthesise recordings of species that do not exist, in folders for `uncia train sound`, with truth.json.
+
+    They show that everything works, and say nothing about real calls.
+    """
+    from uncia.training.sound.recordings import write_field_recordings, write_training_recordings
+
+    if folder.exists():
+        raise UnciaError(f"{folder} exists: choose another folder")
+    with atomic_directory(folder) as staging:
+        write = write_field_recordings if field else write_training_recordings
+        files, calls = write(staging, recordings, recorders, seconds, seed)
+    if as_json:
+        echo_json({"folder": str(folder), "recordings": files, "calls": calls})
+    else:
+        echo(f"wrote {_count(files, 'recording')} with {_count(calls, 'call')} to {folder}")
 
 
 def _read(config: Settings, camera: str | None) -> tuple[list[RecordingAnalysed], list[SoundHeard]]:

@@ -49,8 +49,8 @@ class Choice:
     people: bool = False
     """Those of bursts with a person, and `voices`."""
     expired: Mapping[str, datetime] = field(default_factory=dict)
-    """By category of the burst: those that were stored before this time. A burst with a person is one of persons, and so is a
-    recording of `voices`."""
+    """By category of the burst: those that were stored before this time. A burst with a person is one of persons; so is
+    a recording of `voices`."""
     uploads: tuple[str, ...] = ()
     """Likewise named as `images`, by the ids of their uploads: sound recordings."""
     voices: frozenset[str] = frozenset()
