@@ -1,20 +1,28 @@
 """`uncia train sound`: from synthesised calls to a package that `listen` can use."""
 
+import asyncio
 import json
 import shutil
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 from typer.testing import CliRunner
 
+from tests.unit.processors.listen.builders import MemoryStore, uploaded
 from uncia.commands.train import app
-from uncia.serving.model_card import read_model_card
+from uncia.events import Lane, SoundHeard
+from uncia.imaging.frames import Pixels
+from uncia.processors.listen.analysis import Listener, LiveSoundModel
+from uncia.serving.model_card import ModelCard, read_model_card
+from uncia.serving.triton_client import InferenceResult
+from uncia.settings import Settings
 from uncia.sound.spec import SoundSpec
 from uncia.training import TrainingError
-from uncia.training.sound.recordings import write_field_recordings, write_training_recordings
+from uncia.training.sound.recordings import TRUTH_FILE, write_field_recordings, write_training_recordings
 from uncia.training.sound.synthesis import BACKGROUND, SPECIES
+from uncia.triton_models.packages.loading import open_package
+from uncia.triton_models.releases.installation import install
 
 ACCURACY = 0.95
 """Least share of held-back recordings that are right; of synthesised calls, nearly all are."""
@@ -62,30 +70,56 @@ def test_the_package_says_what_it_hears_and_shows_its_evaluation(trained: tuple[
     assert "held back" in page and all(label in page for label in SPECIES)
 
 
-def test_the_package_can_be_installed(trained: tuple[Path, dict[str, Any]], tmp_path: Path) -> None:
-    from uncia.triton_models.releases.installation import install
+class OnnxClassifier:
+    """A classifier in ONNX Runtime, with a real client's interface."""
 
-    assert install(trained[0], tmp_path).model == "audio_classifier"
+    def __init__(self, package: Path) -> None:
+        self._package = open_package(package)
+
+    async def classify(self, pixels: Pixels, lane: Lane = Lane.LIVE, card: ModelCard | None = None) -> InferenceResult:
+        """Scores of the classes, (B, classes)."""
+        whole, windows, places = self._package.session.run(["WHOLE", "WINDOWS", "PLACES"], {"FRAME": pixels})
+        return InferenceResult(whole, windows, places, "1", 1.0)
 
 
-def test_recordings_of_other_recorders_are_heard(trained: tuple[Path, dict[str, Any]], tmp_path: Path) -> None:
-    from uncia.sound.spectrogram import levels_of
-    from uncia.training.sound.examples import read_examples
-    from uncia.training.sound.folders import LabelledRecording
-    from uncia.triton_models.packages.loading import open_package
+@pytest.fixture(scope="module")
+def field(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Recordings of other recorders, in which all species call."""
+    folder = tmp_path_factory.mktemp("field") / "recordings"
+    write_field_recordings(folder, 2, 2, 15, 9)
+    return folder
 
-    write_field_recordings(tmp_path, 2, 2, 15, 9)
-    package = open_package(trained[0])
-    spec = package.card.sound
-    assert spec is not None
-    paths = sorted(tmp_path.rglob("*.wav"))
-    found = read_examples([LabelledRecording(path, "", None, "") for path in paths], spec, 100, {})
-    frames = np.repeat(levels_of(10 * np.log10(found.power), spec)[..., None], 3, axis=3)
-    scores = package.session.run(["WHOLE"], {"FRAME": frames})[0]
-    limits = np.array([entry.threshold for entry in package.card.labels.classes], np.float32)
-    for index in range(len(paths)):
-        heard = (scores[found.recording == index] >= limits).any(axis=0)
-        assert heard.all(), f"{paths[index].name}: {heard}"
+
+def test_the_worker_hears_every_call_of_recorders_that_are_new_to_it(
+    trained: tuple[Path, dict[str, Any]], field: Path, tmp_path: Path
+) -> None:
+    install(trained[0], tmp_path / "models")
+    settings = Settings(_env_file=None, data_dir=tmp_path, model_repository=tmp_path / "models", missing_grace_s=0)
+    store = MemoryStore()
+    listener = Listener(settings, LiveSoundModel(settings), store, OnnxClassifier(trained[0]))
+    heard: dict[str, list[SoundHeard]] = {}
+
+    async def listen(name: str, data: bytes) -> None:
+        key = f"ridge/{name}"
+        store.objects[key] = data
+
+        async def publish(call: SoundHeard) -> None:
+            heard.setdefault(name, []).append(call)
+
+        await listener.analyse(uploaded(key, len(data)), publish)
+
+    for path in sorted(field.rglob("*.wav")):
+        asyncio.run(listen(path.relative_to(field).as_posix(), path.read_bytes()))
+    missed = [
+        drawn
+        for drawn in json.loads((field / TRUTH_FILE).read_text())
+        if not any(
+            call.verdict.label == drawn["label"] and call.start_s <= drawn["end_s"] and call.end_s >= drawn["start_s"]
+            for call in heard.get(drawn["file"], [])
+        )
+    ]
+    assert missed == []
+    assert all(call.verdict.certain for calls in heard.values() for call in calls)
 
 
 @pytest.fixture
