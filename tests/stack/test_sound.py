@@ -131,7 +131,7 @@ def test_the_spectrogram_of_each_call_is_in_the_store(listening: ListeningStack)
 def test_the_calls_are_exported_as_regions_of_their_recording(listening: ListeningStack, tmp_path: Path) -> None:
     listening.run("sounds", "export", "--out", str(tmp_path / "tables"), "--camera", f"{STATION}/audio-01")
     rows = [
-        list(csv.DictReader((tmp_path / "tables" / name).open(encoding="utf-8", newline="")))
+        list(csv.DictReader(io.StringIO((tmp_path / "tables" / name).read_text(encoding="utf-8"))))
         for name in ("media.csv", "regions_of_interest.csv")
     ]
     assert {row["ac:isROIOf"] for row in rows[1]} == {row["dcterms:identifier"] for row in rows[0]}
