@@ -14,12 +14,14 @@ from sqlalchemy import Engine
 from uncia.audit import AuditLog, audit_file_of_process
 from uncia.commands.forget_discard import discard_plan
 from uncia.commands.forget_older_versions import remove_older_versions
-from uncia.commands.forget_plan import make_plan, search_again
+from uncia.commands.forget_plan import make_plan, needs_sounds, search_again
 from uncia.dashboard.catalogue.database import catalogue_url, open_database
 from uncia.dashboard.catalogue.forgetting import Choice
 from uncia.dashboard.catalogue.schema import check_current
 from uncia.errors import UnciaError
+from uncia.kafka.sound_events import SoundEvents, read_sound_events
 from uncia.producers.forget.plan import ForgetPlan, pending_plans, plans_folder
+from uncia.producers.forget.recordings import HeardRecordings, heard_recordings, planned_recordings
 from uncia.producers.forget.remains import what_remains
 from uncia.producers.forget.removal import StoreRemoval
 from uncia.producers.forget.run import ForgetResult, Forgetting, Search, check_nothing_left
@@ -32,8 +34,10 @@ _SHOWN = 20
 
 
 def forget(
-    images: list[str] = typer.Argument(None, metavar="[IMAGE]...", help="Ids of photographs, `img-...`."),
-    camera: str = typer.Option(None, help="All photographs of this camera, `<station>/<camera>`."),
+    images: list[str] = typer.Argument(
+        None, metavar="[IMAGE]...", help="Ids of photographs, `img-...`, or recordings, `rec-...`."
+    ),
+    camera: str = typer.Option(None, help="All photographs and recordings of this camera, `<station>/<camera>`."),
     since: str = typer.Option(
         None,
         "--from",
@@ -43,7 +47,9 @@ def forget(
     until: str = typer.Option(
         None, metavar="TIME", help="Taken before this time, by the camera's clock; a day alone is included."
     ),
-    people: bool = typer.Option(False, "--people", help="Only photographs of bursts with a person."),
+    people: bool = typer.Option(
+        False, "--people", help="Only photographs of bursts with a person, and recordings with a voice."
+    ),
     expired: bool = typer.Option(
         False, "--expired", help="Photographs that are older than UNCIA_RETENTION_..._DAYS of their category."
     ),
@@ -68,6 +74,8 @@ def forget(
 ) -> None:
     """Remove photographs, their crops, explanations, predictions and places in bursts. Shows the plan without `--yes`.
 
+    Sound recordings are removed likewise, with the calls that were heard in them and their spectrograms.
+
     Several conditions mean the photographs that fulfil all of them. A run that was interrupted is completed by the next
     one with `--yes`, or given up by `--discard`. docs/people.md says what remains.
     """
@@ -87,7 +95,11 @@ def forget(
     engine = open_database(catalogue_url(config), read_only=True)
     check_current(engine)
     folder = plans_folder(config)
-    plan = None if choice is None else make_plan(engine, *choice, config.person_threshold)
+    plan, heard = None, HeardRecordings()
+    if choice is not None:
+        sounds = read_sound_events(config) if needs_sounds(choice[0]) else None
+        plan = make_plan(engine, *choice, config.person_threshold, sounds)
+        heard = _heard(config, plan, sounds)
     earlier = [ForgetPlan.load(path) for path in pending_plans(folder)]
     for one in earlier:
         say(
@@ -95,10 +107,15 @@ def forget(
             f"photographs; --yes completes it first, `uncia forget --discard {one.name} --yes` discards it"
         )
     if plan is not None:
-        _show(plan, say)
+        _show(plan, heard, say)
     if not yes:
         if as_json:
-            echo_json({"plan": _numbers(plan) if plan else None, "interrupted": [_numbers(one) for one in earlier]})
+            echo_json(
+                {
+                    "plan": {**_numbers(plan), **_sounds(plan, heard)} if plan else None,
+                    "interrupted": [_numbers(one) for one in earlier],
+                }
+            )
         say("nothing was removed: add --yes to carry it out")
         return
     store = _admin_store(config, store_keys)
@@ -242,7 +259,13 @@ def _clear_thumbnails(config: Settings) -> None:
         path.unlink(missing_ok=True)
 
 
-def _show(plan: ForgetPlan, say: Callable[[str], None]) -> None:
+def _heard(config: Settings, plan: ForgetPlan, sounds: SoundEvents | None) -> HeardRecordings:
+    if not planned_recordings(plan):
+        return HeardRecordings()
+    return heard_recordings(plan, read_sound_events(config) if sounds is None else sounds)
+
+
+def _show(plan: ForgetPlan, heard: HeardRecordings, say: Callable[[str], None]) -> None:
     for one in plan.photographs[:_SHOWN]:
         say(f"{one.image_id}  {one.key}")
     if len(plan.photographs) > _SHOWN:
@@ -251,6 +274,8 @@ def _show(plan: ForgetPlan, say: Callable[[str], None]) -> None:
         f"{len(plan.photographs)} photographs of {len({one.camera for one in plan.photographs})} cameras, in "
         f"{len(plan.bursts)} bursts, with {len(plan.crops)} crops and {len(plan.explanations)} explanations"
     )
+    if recordings := planned_recordings(plan):
+        say(f"{len(recordings)} of them are sound recordings, in which {len(heard.calls)} calls were heard")
     _show_kept([f"{one.image_id}  {one.key}, uploaded {one.uploaded_at:%Y-%m-%d}" for one in plan.kept], say)
 
 
@@ -275,6 +300,10 @@ def _numbers(plan: ForgetPlan) -> dict[str, Any]:
         "explanations": len(plan.explanations),
         "kept": [one.key for one in plan.kept],
     }
+
+
+def _sounds(plan: ForgetPlan, heard: HeardRecordings) -> dict[str, int]:
+    return {"recordings": len(planned_recordings(plan)), "calls": len(heard.calls)}
 
 
 def _report(result: ForgetResult, say: Callable[[str], None]) -> None:

@@ -2,6 +2,7 @@
 
 import difflib
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -17,15 +18,37 @@ from uncia.dashboard.catalogue.forgetting import (
 )
 from uncia.errors import UnciaError
 from uncia.ids import image_id
+from uncia.kafka.sound_events import SoundEvents
 from uncia.producers.forget.events import withdrawn_crop, withdrawn_explanation
 from uncia.producers.forget.plan import ForgetPlan, PlannedPhotograph
+from uncia.producers.forget.recordings import uploads_of_recordings, uploads_with_voice
 from uncia.producers.forget.run import Search
 
-__all__ = ["make_plan", "search_again"]
+__all__ = ["make_plan", "needs_sounds", "search_again"]
+
+_RECORDING = "rec-"
 
 
-def make_plan(engine: Engine, choice: Choice, what: str, person_threshold: float) -> ForgetPlan:
-    """What the choice means. Raises `UnciaError` for photographs and cameras that are not in the catalogue."""
+def needs_sounds(choice: Choice) -> bool:
+    """Whether what the choice means depends on what was heard in recordings."""
+    return choice.people or "person" in choice.expired or any(name.startswith(_RECORDING) for name in choice.images)
+
+
+def make_plan(
+    engine: Engine, choice: Choice, what: str, person_threshold: float, sounds: SoundEvents | None = None
+) -> ForgetPlan:
+    """What the choice means; `sounds`: what was heard, where `needs_sounds`.
+
+    Raises `UnciaError` for photographs, recordings and cameras that are not in the catalogue.
+    """
+    events = sounds or SoundEvents()
+    recordings = uploads_of_recordings(events, [name for name in choice.images if name.startswith(_RECORDING)])
+    choice = replace(
+        choice,
+        images=tuple(name for name in choice.images if name not in recordings),
+        uploads=tuple(sorted(set().union(*recordings.values()))),
+        voices=uploads_with_voice(events),
+    )
     with engine.begin() as connection:
         if choice.camera is not None and choice.camera not in (known := known_cameras(connection)):
             near = difflib.get_close_matches(choice.camera, known, 3)
@@ -34,11 +57,14 @@ def make_plan(engine: Engine, choice: Choice, what: str, person_threshold: float
             )
         rows = photographs_of(connection, choice, person_threshold)
         photographs = tuple(_photograph(row) for row in rows)
+        found = {one.upload_id for one in photographs}
         unknown = sorted(set(choice.images) - {one.image_id for one in photographs})
+        unknown += sorted(name for name, uploads in recordings.items() if not uploads & found)
         if unknown:
             raise UnciaError(
                 f"the catalogue knows no photograph {', '.join(unknown[:5])} (that is not forgotten, and fulfils the "
-                "other conditions): `uncia bursts explain` names those of a burst"
+                "other conditions): `uncia bursts explain` names those of a burst, and `uncia sounds list --json` "
+                "recordings"
             )
         plan = ForgetPlan(what=what, made_at=datetime.now(UTC), photographs=photographs)
         return _search(connection, plan).plan

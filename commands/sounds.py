@@ -1,4 +1,4 @@
-"""`uncia sounds`: list the calls in sound recordings, and export them."""
+"""`uncia sounds`: list the calls in sound recordings, export them, and synthesise recordings to try it on."""
 
 import csv
 from collections.abc import Iterable, Mapping
@@ -11,15 +11,16 @@ from rich.text import Text
 
 from uncia.camtrap.audubon_core import MEDIA_COLUMNS, REGION_COLUMNS, current_results, media_row, region_row
 from uncia.camtrap.names import camera_matches
-from uncia.errors import PermanentError, UnciaError
+from uncia.errors import UnciaError
 from uncia.events import RecordingAnalysed, SoundHeard
-from uncia.kafka.broker import read_topics
+from uncia.kafka.sound_events import read_sound_events
 from uncia.settings import Settings, settings
 from uncia.storage.atomic_dir import atomic_directory
 from uncia.terminal import echo, echo_json, plain_console
-from uncia.topics import RECORDING_ANALYSED, SOUND_HEARD
 
-app = typer.Typer(help="List the calls in sound recordings, and export them.", no_args_is_help=True)
+app = typer.Typer(
+    help="List the calls in sound recordings, export them, and synthesise recordings.", no_args_is_help=True
+)
 
 Camera = Annotated[
     str | None,
@@ -58,20 +59,41 @@ def export(
     echo(f"wrote {_count(len(recordings), 'recording')} and {_count(len(regions), 'call')} to {out}")
 
 
+@app.command()
+def simulate(
+    folder: Annotated[Path, typer.Argument(help="New folder for the recordings.")],
+    recordings: Annotated[int, typer.Option(min=1, max=1_000, help="Recordings of each species, or recorder.")] = 12,
+    recorders: Annotated[int, typer.Option(min=1, max=100, help="Recorders that share them.")] = 4,
+    seconds: Annotated[float, typer.Option(min=12, max=3_600, help="Length of a recording.")] = 15.0,
+    field: Annotated[
+        bool, typer.Option(help="Recordings of all species, in a folder for each recorder, to be uploaded.")
+    ] = False,
+    seed: Annotated[int, typer.Option(help="Random seed; the same seed draws the same recordings.")] = 1,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Synthesise recordings of species that do not exist, in folders for `uncia train sound`, with truth.json.
+
+    They show that everything works, and say nothing about real calls.
+    """
+    from uncia.training.sound.recordings import write_field_recordings, write_training_recordings
+
+    if folder.exists():
+        raise UnciaError(f"{folder} exists: choose another folder")
+    with atomic_directory(folder) as staging:
+        write = write_field_recordings if field else write_training_recordings
+        files, calls = write(staging, recordings, recorders, seconds, seed)
+    if as_json:
+        echo_json({"folder": str(folder), "recordings": files, "calls": calls})
+    else:
+        echo(f"wrote {_count(files, 'recording')} with {_count(calls, 'call')} to {folder}")
+
+
 def _read(config: Settings, camera: str | None) -> tuple[list[RecordingAnalysed], list[SoundHeard]]:
-    """What counts now. Events that cannot be decoded are skipped."""
-    recordings, calls = [], []
-    for message in read_topics(config, (RECORDING_ANALYSED, SOUND_HEARD), from_beginning=True, until_end=True):
-        try:
-            if message.topic == RECORDING_ANALYSED.full_name(config):
-                recordings.append(RecordingAnalysed.from_bytes(message.value))
-            else:
-                calls.append(SoundHeard.from_bytes(message.value))
-        except PermanentError:
-            continue
+    """What counts now."""
+    events = read_sound_events(config)
     return current_results(
-        (event for event in recordings if camera_matches(camera or "", event.camera)),
-        (event for event in calls if camera_matches(camera or "", event.camera)),
+        (event for event in events.results if camera_matches(camera or "", event.camera)),
+        (event for event in events.calls if camera_matches(camera or "", event.camera)),
     )
 
 

@@ -9,6 +9,7 @@ from uncia.commands.train_animal_or_not import animal_or_not
 from uncia.commands.train_detector import detector, resolved_for_elsewhere
 from uncia.commands.train_elsewhere import attach, can_run_elsewhere, cancel, runs
 from uncia.commands.train_presence import presence
+from uncia.commands.train_sound import sound
 from uncia.commands.training_runs import ProgressReporter, train_package, work_folder
 from uncia.training import TrainingError
 
@@ -16,10 +17,11 @@ if TYPE_CHECKING:
     from uncia.training.datasets.splits import Split
     from uncia.training.model_packages.trained_model import TrainedModel
 
-app = typer.Typer(help="Train a model on your photographs.", no_args_is_help=True)
+app = typer.Typer(help="Train a model on your photographs or sound recordings.", no_args_is_help=True)
 app.command()(can_run_elsewhere(animal_or_not))
 app.command()(can_run_elsewhere(presence))
 app.command()(can_run_elsewhere(detector, resolve=resolved_for_elsewhere))
+app.command()(sound)
 app.command()(attach)
 app.command()(runs)
 app.command()(cancel)

@@ -543,9 +543,10 @@ PARTS: tuple[Part, ...] = (
     Part(
         "forget",
         Kind.COMMAND,
-        "Removes photographs and what was derived from them. Deletes objects with the store's administrative key.",
-        follows=(BURST_RESOLVED,),
-        writes=(IMAGE_PREDICTED, BURST_RESOLVED, CROP_PUBLISHED, IMAGE_EXPLAINED),
+        "Removes photographs, sound recordings and what was derived from them. Deletes objects with the store's "
+        "administrative key.",
+        follows=(BURST_RESOLVED, SOUND_HEARD, RECORDING_ANALYSED),
+        writes=(IMAGE_PREDICTED, BURST_RESOLVED, CROP_PUBLISHED, IMAGE_EXPLAINED, SOUND_HEARD, RECORDING_ANALYSED),
         extra="dashboard",
         store=READ_ALL,
         broker=(BrokerRight.INSPECT,),

@@ -47,9 +47,14 @@ class Choice:
     until: datetime | None = None
     """Exclusive."""
     people: bool = False
-    """Those of bursts with a person."""
+    """Those of bursts with a person, and `voices`."""
     expired: Mapping[str, datetime] = field(default_factory=dict)
-    """By category of the burst: those that were stored before this time. A burst with a person is one of persons."""
+    """By category of the burst: those that were stored before this time. A burst with a person is one of persons; so is
+    a recording of `voices`."""
+    uploads: tuple[str, ...] = ()
+    """Likewise named as `images`, by the ids of their uploads: sound recordings."""
+    voices: frozenset[str] = frozenset()
+    """The uploads of sound recordings with a person's voice; a condition of `people` and `expired` alone."""
 
 
 @dataclass(frozen=True)
@@ -73,9 +78,10 @@ def photographs_of(connection: Connection, choice: Choice, threshold: float) -> 
     An upload that the catalogue has no prediction of has the id and the time of the photograph in its burst.
     """
     conditions: list[ColumnElement[bool]] = []
-    if choice.images:
+    if choice.images or choice.uploads:
         frames = select(burst_frames.c.upload_id).where(burst_frames.c.image_id.in_(choice.images))
-        conditions.append(_by_frames(captures.c.image_id.in_(choice.images), captures.c.image_id, frames))
+        by_image = _by_frames(captures.c.image_id.in_(choice.images), captures.c.image_id, frames)
+        conditions.append(or_(by_image, captures.c.upload_id.in_(choice.uploads)))
     if choice.camera is not None:
         conditions.append(captures.c.camera == choice.camera)
     if choice.since is not None or choice.until is not None:
@@ -96,6 +102,7 @@ def photographs_of(connection: Connection, choice: Choice, threshold: float) -> 
     if choice.people:
         rows |= {row["upload_id"]: row for row in _in_bursts(connection, found, people)}
         lone = _lone_predictions(connection, threshold)
+        lone += sorted(choice.voices)
         rows |= {row["upload_id"]: row for row in _among(connection, found, captures.c.upload_id, lone)}
     for category, before in choice.expired.items():
         old = found.where(captures.c.uploaded_at < before)
@@ -106,7 +113,7 @@ def photographs_of(connection: Connection, choice: Choice, threshold: float) -> 
         rows |= {row["upload_id"]: row for row in in_chosen if row["upload_id"] not in others}
         if category == _PERSON:
             # Such as those of a burst with more photographs than its event lists.
-            lone = _lone_predictions(connection, threshold)
+            lone = [*_lone_predictions(connection, threshold), *sorted(choice.voices)]
             rows |= {row["upload_id"]: row for row in _among(connection, old, captures.c.upload_id, lone)}
     return _with_image_ids(connection, [rows[name] for name in sorted(rows)])
 

@@ -51,7 +51,7 @@ from uncia.sound.recording import Recording, RejectedRecording, Samples
 from uncia.sound.spec import SoundSpec
 from uncia.sound.spectrogram import model_frame, spectrogram_levels, spectrogram_png
 from uncia.sound.windows import SoundWindow, cut_windows, resampled
-from uncia.storage.object_keys import SPECTROGRAMS_PREFIX
+from uncia.storage.object_keys import spectrogram_prefix
 from uncia.storage.object_store import AccessRefused, DownloadedObject, ObjectChanged, ObjectMissing, ObjectStore
 
 __all__ = ["RULE", "Listener", "LiveSoundModel", "Publish", "SoundClassifier"]
@@ -267,7 +267,7 @@ class Listener:
         if call.best.picture is None:
             return None
         data = await asyncio.to_thread(spectrogram_png, call.best.picture)
-        key = f"{SPECTROGRAMS_PREFIX}{run.upload.camera}/{call_id}.png"
+        key = f"{spectrogram_prefix(run.upload.camera, run.recording_id)}{call_id}.png"
         bucket = self._settings.bucket
 
         async def put() -> None:

@@ -13,7 +13,9 @@ from uncia.topics import (
     IMAGE_UPLOADED,
     INDIVIDUAL_DECIDED,
     INDIVIDUAL_SIGHTED,
+    RECORDING_ANALYSED,
     SECOND_LOOK_COMPLETED,
+    SOUND_HEARD,
     STORAGE_CHANGED,
     Topic,
 )
@@ -29,9 +31,11 @@ _WITH_PHOTOGRAPHS: tuple[Topic, ...] = (
     CROP_PUBLISHED,
     IMAGE_EXPLAINED,
     SECOND_LOOK_COMPLETED,
+    SOUND_HEARD,
+    RECORDING_ANALYSED,
     DEAD_LETTER,
 )
-"""Topics whose messages name photographs and leave by their age."""
+"""Topics whose messages name photographs or recordings and leave by their age."""
 
 
 def what_remains(now: datetime) -> list[str]:

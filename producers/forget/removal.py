@@ -1,6 +1,6 @@
 """Removes every version of photographs, and of all that was made of them, from the object store; finds what is left."""
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 
 from uncia import ids
@@ -21,29 +21,31 @@ class StoreRemoval:
     """Of crops, their descriptions and explanations; photographs name theirs."""
     max_bytes: int
 
-    def remove(self, plan: ForgetPlan, ended_bursts: Collection[tuple[str, str]]) -> int:
+    def remove(
+        self, plan: ForgetPlan, ended_bursts: Collection[tuple[str, str]], spectrograms: Iterable[str] = ()
+    ) -> int:
         """Delete all versions. `ended_bursts`: camera and id of bursts without a photograph left, whose manifests go.
 
-        Returns how many versions were deleted.
+        `spectrograms`: prefixes of those of the plan's recordings. Returns how many versions were deleted.
         """
         deleted = 0
         for photograph in plan.photographs:
             deleted += self._remove_photograph(photograph, plan.kept_uploads)
-        for key in self._derived_keys(plan, ended_bursts):
+        for key in (*self._derived_keys(plan, ended_bursts), *spectrograms):
             for found in in_deletion_order(self.store.history(self.bucket, key)):
                 self.store.delete_version(self.bucket, found)
                 deleted += 1
         return deleted
 
-    def left(self, plan: ForgetPlan) -> list[str]:
-        """What the store still holds of the plan, as `key (version)`."""
+    def left(self, plan: ForgetPlan, spectrograms: Iterable[str] = ()) -> list[str]:
+        """What the store still holds of the plan and of its spectrograms, as `key (version)`."""
         found = [
             _described(version)
             for photograph in plan.photographs
             for version in self._versions(photograph)
             if not version.is_marker and self._is_of(photograph, version, plan.kept_uploads)
         ]
-        for key in self._derived_keys(plan, ()):
+        for key in (*self._derived_keys(plan, ()), *spectrograms):
             found += [
                 _described(version)
                 for version in self.store.history(self.bucket, key)

@@ -8,6 +8,8 @@
 4. Store, topics and catalogue are searched for what is left.
 
 Crops and explanations are searched again before each step: the workers make some of photographs that are still there.
+Sound recordings are uploads like photographs; their results and calls are withdrawn in step 1, and their spectrograms
+deleted in step 3. While one of them has no result yet, step 0 waits for `listen`, too, if a process of it runs.
 """
 
 import time
@@ -20,18 +22,37 @@ from kafka.errors import KafkaError
 from uncia.errors import DependencyDown, PermanentError, UnciaError
 from uncia.events import BurstResolved, CropPublished, ImageExplained
 from uncia.kafka.broker import CameraProducer, read_topics
+from uncia.kafka.sound_events import SoundEvents, read_sound_events
 from uncia.kafka.stream_status import StreamStatus, stream_status
 from uncia.producers.forget.events import forgotten_prediction, lists_any, removable_bursts, without_images
 from uncia.producers.forget.plan import ForgetPlan
+from uncia.producers.forget.recordings import (
+    HeardRecordings,
+    heard_recordings,
+    planned_recordings,
+    still_heard,
+    withdrawn_results,
+)
 from uncia.producers.forget.removal import StoreRemoval
 from uncia.settings import Settings
-from uncia.topics import BURST_RESOLVED, CROP_PUBLISHED, IMAGE_EXPLAINED, IMAGE_PREDICTED, Topic
+from uncia.topics import (
+    BURST_RESOLVED,
+    CROP_PUBLISHED,
+    IMAGE_EXPLAINED,
+    IMAGE_PREDICTED,
+    RECORDING_ANALYSED,
+    SOUND_HEARD,
+    Topic,
+)
 
 __all__ = ["ForgetResult", "Forgetting", "Search", "check_nothing_left", "newest_bursts", "not_settled"]
 
 _CHUNK = 500
 _BEFORE = ("intake", "predict", "predict-backfill")
 """The parts that must have no backlog at the start: a later prediction would describe the photograph again."""
+
+_LISTEN = "listen"
+"""Optional, and of low priority: it may be days behind. A process that is stopped finds no content later on."""
 
 _FOLLOWERS = ("bursts", "crops", "explain", "catalogue")
 """The parts that must have read the events before the next step."""
@@ -91,14 +112,17 @@ class Forgetting:
     wait_s: float
     progress: Callable[[str], None]
     read_status: Callable[[Settings], StreamStatus] = stream_status
+    read_sounds: Callable[[Settings], SoundEvents] = read_sound_events
 
     def run(self) -> ForgetResult:
         """All steps. Raises `DependencyDown` when the workers do not follow within `wait_s`: run it again."""
-        self._wait(_BEFORE, then="nothing was begun, run it again")
+        unheard = heard_recordings(self.plan, self._sounds(self.plan)).unheard
+        self._wait((*_BEFORE, *([_LISTEN] if unheard else ())), then="nothing was begun, run it again")
         self.begin()
         plan = self.search(self.plan).plan
         self.progress("publishing that the photographs are forgotten")
         self._send(_rejections(plan))
+        self._withdraw_sounds(plan)
         self._send(_withdrawals(plan.crops, plan.explanations))
         self._wait()
         plan = self._withdraw_late(plan)
@@ -107,20 +131,37 @@ class Forgetting:
         self._wait()
         plan = self._withdraw_late(plan)
         self.progress("deleting all versions from the store")
-        deleted = self.removal.remove(plan, ended)
+        deleted = self.removal.remove(plan, ended, self._heard(plan).spectrograms)
         self.progress("searching for what is left")
         found = self.search(plan)
         newest = newest_bursts(self.settings)
+        sounds = self._sounds(plan)
         return ForgetResult(
             len(plan.photographs),
             revised,
             len(ended),
             deleted,
-            self.removal.left(found.plan),
-            [name for name, burst in newest.items() if lists_any(burst, found.plan.images, found.plan.copies)],
+            self.removal.left(found.plan, heard_recordings(plan, sounds).spectrograms),
+            [
+                *(name for name, burst in newest.items() if lists_any(burst, found.plan.images, found.plan.copies)),
+                *still_heard(plan, sounds),
+            ],
             found.still_known,
             [one.key for one in found.plan.kept],
         )
+
+    def _sounds(self, plan: ForgetPlan) -> SoundEvents:
+        return self.read_sounds(self.settings) if planned_recordings(plan) else SoundEvents()
+
+    def _heard(self, plan: ForgetPlan) -> HeardRecordings:
+        return heard_recordings(plan, self._sounds(plan))
+
+    def _withdraw_sounds(self, plan: ForgetPlan) -> None:
+        events, now = self._sounds(plan), datetime.now(UTC)
+        results = withdrawn_results(plan, events, now)
+        calls = heard_recordings(plan, events).withdrawn_calls(now)
+        self._send((RECORDING_ANALYSED, one.camera, one.camera.encode(), one.to_bytes()) for one in results)
+        self._send((SOUND_HEARD, one.camera, one.camera.encode(), one.to_bytes()) for one in calls)
 
     def _withdraw_late(self, plan: ForgetPlan) -> ForgetPlan:
         """Withdraw what was made since the last search. Returns the plan with it."""
@@ -197,6 +238,8 @@ def not_settled(status: StreamStatus, parts: Sequence[str] = _FOLLOWERS) -> str:
         return status.problem
     behind: dict[str, int] = {}
     for lag in status.lag:
+        if lag.worker == _LISTEN and _LISTEN in status.stopped:
+            continue
         if lag.worker in parts and lag.messages:
             behind[lag.worker] = behind.get(lag.worker, 0) + lag.messages
     return ", ".join(f"{worker} is {messages} messages behind" for worker, messages in sorted(behind.items()))

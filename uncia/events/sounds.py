@@ -51,20 +51,24 @@ class SoundHeard(Event):
     category: BurstCategory = Field(description="`animal`, `person` or `vehicle`")
     verdict: TaxonVerdict = Field(description="the taxon, with its highest score in any window")
     spectrogram: Spectrogram | None = Field(
-        default=None, description="None: withheld, because a person was heard in the same window"
+        default=None, description="None: withheld, because a person was heard in the same window, or withdrawn"
     )
     rule: str = Field(description="how the verdict follows from the windows, e.g. `best-window/1`")
     model: Name = Field(description="`name@version`")
     label_set: Name
     settings: Name = Field(description="digest of the settings that the calls depend on")
-    heard_at: UtcTime = Field(description="when the model answered")
+    heard_at: UtcTime = Field(description="when the model answered, or the call was withdrawn")
+    withdrawn: str | None = Field(
+        default=None,
+        description="None: heard; `image-forgotten`: its recording was removed by `uncia forget`, and the call with it",
+    )
 
 
 class RecordingAnalysed(Event):
     """The result of one uploaded recording, after all its calls: how much was heard, or a rejection. Key: `camera`.
 
     Every recording gets one, also where nothing was heard. The latest one of an object key says which model version and
-    settings its calls now count from.
+    settings its calls now count from; those of an upload that was forgotten do not count.
     """
 
     topic: ClassVar[str] = "camera.recording.analysed.v1"
@@ -100,5 +104,5 @@ class RecordingAnalysed(Event):
         default=None,
         description="`recording-empty`, `recording-unreadable`, `recording-format`, `recording-parameters`, "
         "`recording-too-large`, `recording-not-finite`, `model-unsound`, or a reason of uploads such as "
-        "`object-missing`",
+        "`object-missing`; `image-forgotten` withdraws all earlier results and calls of the upload",
     )

@@ -16,9 +16,9 @@ from uncia.imaging.frames import Pixels
 from uncia.sound.recording import Samples
 from uncia.sound.spec import SoundSpec
 
-__all__ = ["mel_spectrogram", "model_frame", "spectrogram_levels", "spectrogram_png"]
+__all__ = ["LEAST_POWER", "levels_of", "mel_spectrogram", "model_frame", "spectrogram_levels", "spectrogram_png"]
 
-_LEAST_POWER = 1e-9
+LEAST_POWER = 1e-9
 """About the noise of 16-bit samples in one band: below it there is nothing to hear."""
 
 _PICTURE = (384, 256)
@@ -31,7 +31,7 @@ def mel_spectrogram(samples: Samples, spec: SoundSpec) -> NDArray[np.float64]:
     views = np.lib.stride_tricks.sliding_window_view(samples, spec.fft)[::step][: spec.columns]
     spectrum = np.fft.rfft(views * np.hanning(spec.fft), axis=1)
     power = _filters(spec) @ (np.abs(spectrum) ** 2).T / spec.fft
-    decibels: NDArray[np.float64] = 10 * np.log10(np.maximum(power, _LEAST_POWER))
+    decibels: NDArray[np.float64] = 10 * np.log10(np.maximum(power, LEAST_POWER))
     missing = spec.columns - decibels.shape[1]
     return np.pad(decibels, ((0, 0), (0, missing)), mode="edge") if missing else decibels
 
@@ -41,9 +41,13 @@ def spectrogram_levels(samples: Samples, spec: SoundSpec) -> NDArray[np.uint8]:
 
     0: the band's median or below; 255: `spec.range_db` above it.
     """
-    decibels = mel_spectrogram(samples, spec)
-    above = (decibels - np.median(decibels, axis=1, keepdims=True)) / spec.range_db
-    levels: NDArray[np.uint8] = np.rint(above.clip(0, 1) * 255).astype(np.uint8)[::-1]
+    return levels_of(mel_spectrogram(samples, spec), spec)
+
+
+def levels_of(decibels: NDArray[np.floating], spec: SoundSpec) -> NDArray[np.uint8]:
+    """The same of power in decibels, (..., mels, columns), the lowest band first."""
+    above = (decibels - np.median(decibels, axis=-1, keepdims=True)) / spec.range_db
+    levels: NDArray[np.uint8] = np.rint(above.clip(0, 1) * 255).astype(np.uint8)[..., ::-1, :]
     return levels
 
 

@@ -54,6 +54,11 @@ def is_derived_key(key: str) -> bool:
     return key.startswith((STATUS_PREFIX, FETCH_PREFIX)) or _DERIVED.fullmatch(key) is not None
 
 
+def spectrogram_prefix(camera: str, recording_id: str) -> str:
+    """Prefix of the spectrograms of one recording, and of nothing else."""
+    return f"{SPECTROGRAMS_PREFIX}{camera}/{recording_id}/"
+
+
 def is_thumbnail_key(key: str) -> bool:
     """Whether a gateway behind a thin link stored a thumbnail here, and holds the whole photograph."""
     return key.rpartition("/")[0].rpartition("/")[2].startswith(THUMBNAIL_MARK)

@@ -11,6 +11,7 @@ import typer
 from sqlalchemy import Engine, delete, func, insert, make_url, select, update
 from typer.testing import CliRunner
 
+from tests.paths import EVENT_SAMPLES
 from tests.unit.dashboard.catalogue.catalogue_data import sqlite_catalogue
 from uncia.audit import audit_file_of_process, read_audit
 from uncia.commands import forget as command
@@ -27,6 +28,8 @@ from uncia.dashboard.catalogue.tables import (
     observations,
 )
 from uncia.errors import DependencyDown, UnciaError
+from uncia.events import BurstCategory, RecordingAnalysed, SoundHeard
+from uncia.kafka.sound_events import SoundEvents
 from uncia.kafka.stream_status import Lag, StreamStatus
 from uncia.producers.forget.plan import ForgetPlan, pending_plans, plans_folder
 from uncia.producers.forget.run import Forgetting
@@ -48,6 +51,7 @@ def config(tmp_path: Path, filled: Path, monkeypatch: pytest.MonkeyPatch) -> Set
         _env_file=None, catalogue_url=f"sqlite:///{tmp_path}/catalogue.sqlite", data_dir=tmp_path / "data"
     )
     monkeypatch.setattr(command, "settings", lambda: config)
+    monkeypatch.setattr(command, "read_sound_events", lambda _: SoundEvents())
     return config
 
 
@@ -132,6 +136,45 @@ def test_people_means_all_photographs_of_bursts_with_a_person(database: Engine) 
             connection.execute(update(burst_frames).where(own, burst_frames.c.number == 0).values(boxes=[box]))
     frames = select(burst_frames.c.image_id).where(burst_frames.c.burst_id.in_((first, second)))
     assert people(database) == expected | set(scalars(database, frames))
+
+
+CALL = SoundHeard.from_bytes((EVENT_SAMPLES / "camera.sound.heard.v1.json").read_bytes())
+RESULT = RecordingAnalysed.from_bytes((EVENT_SAMPLES / "camera.recording.analysed.v1.json").read_bytes())
+VOICE = CALL.model_copy(update={"category": BurstCategory.PERSON})
+
+
+@pytest.fixture
+def recording(database: Engine, monkeypatch: pytest.MonkeyPatch) -> str:
+    """The key of a recording in the catalogue with a voice, as the worker of photographs answers it."""
+    with database.begin() as connection:
+        row = connection.execute(select(captures).limit(1)).mappings().one()
+        own = {"upload_id": RESULT.upload_id, "image_id": "img-of-the-upload", "key": RESULT.key}
+        rejected = {"state": "rejected", "rejection_reason": "sound-recording"}
+        connection.execute(insert(captures).values(**{**row, **own, **rejected}))
+    monkeypatch.setattr(command, "read_sound_events", lambda _: SoundEvents((RESULT,), (VOICE,)))
+    return RESULT.key
+
+
+@pytest.mark.parametrize("arguments", [[RESULT.recording_id], ["--people"]])
+def test_a_recording_is_found_by_its_id_and_by_a_voice(recording: str, arguments: list[str]) -> None:
+    plan = forget(*arguments)["plan"]
+    assert (recording in plan["keys"], plan["recordings"], plan["calls"]) == (True, 1, 1)
+
+
+def test_a_recording_without_a_voice_is_not_one_of_people(recording: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(command, "read_sound_events", lambda _: SoundEvents((RESULT,), (CALL,)))
+    assert recording not in forget("--people")["plan"]["keys"]
+
+
+def test_a_recording_with_a_voice_has_the_retention_of_persons(recording: str, database: Engine) -> None:
+    choice = Choice(expired={"person": datetime(2100, 1, 1, tzinfo=UTC)})
+    plan = make_plan(database, choice, "", 0.4, SoundEvents((RESULT,), (VOICE,)))
+    assert recording in {one.key for one in plan.photographs}
+
+
+def test_a_recording_that_the_catalogue_does_not_know_is_named(database: Engine) -> None:
+    with pytest.raises(UnciaError, match="knows no photograph rec-unknown"):
+        forget("rec-unknown")
 
 
 def test_people_means_a_prediction_that_no_burst_lists_yet(database: Engine) -> None:

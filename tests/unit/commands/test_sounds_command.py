@@ -12,6 +12,7 @@ from uncia.camtrap.audubon_core import MEDIA_COLUMNS, REGION_COLUMNS
 from uncia.commands import sounds as command
 from uncia.errors import UnciaError
 from uncia.events import BurstCategory, RecordingAnalysed, SoundHeard
+from uncia.kafka import sound_events
 from uncia.kafka.broker import Message
 from uncia.settings import Settings
 from uncia.topics import RECORDING_ANALYSED, SOUND_HEARD
@@ -38,7 +39,7 @@ def published(monkeypatch: pytest.MonkeyPatch) -> list[SoundHeard | RecordingAna
         ]
 
     monkeypatch.setattr(command, "settings", lambda: Settings(_env_file=None))
-    monkeypatch.setattr(command, "read_topics", read)
+    monkeypatch.setattr(sound_events, "read_topics", read)
     return events
 
 

@@ -47,7 +47,9 @@ def test_the_spectrogram_of_a_call_is_stored(station: ListeningStation) -> None:
     station.analyse(recorded(TWO_CALLS, RATE))
     spectrogram = station.heard[0].spectrogram
     assert spectrogram is not None
-    assert spectrogram.key == f"spectrograms/ridge/audio-02/{station.heard[0].call_id}.png"
+    assert (
+        spectrogram.key == f"spectrograms/ridge/audio-02/{station.heard[0].recording_id}/{station.heard[0].call_id}.png"
+    )
     assert Image.open(io.BytesIO(station.store.objects[spectrogram.key])).format == "PNG"
 
 

@@ -12,6 +12,7 @@ from tests.unit.producers.forget.test_removal import BUCKET, CAMERA, removal
 from tests.unit.producers.forget.versioned_store import NOW, VersionedStore
 from uncia.errors import DependencyDown
 from uncia.events import CropPublished, DetectionCategory
+from uncia.kafka.sound_events import SoundEvents
 from uncia.kafka.stream_status import Lag, StreamStatus
 from uncia.producers.forget import run as module
 from uncia.producers.forget.plan import ForgetPlan, pending_plans
@@ -88,6 +89,7 @@ def run(stage: Stage, monkeypatch: pytest.MonkeyPatch, **values: Any) -> module.
         "wait_s": 0,
         "progress": lambda _: None,
         "read_status": lambda _: StreamStatus(),
+        "read_sounds": lambda _: SoundEvents(),
     }
     return Forgetting(**{**whole, **values}).run()
 
