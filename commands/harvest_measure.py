@@ -53,7 +53,7 @@ def measure(
         benefit = measure_benefit(
             read_dataset(beside),
             read_dataset(folder),
-            _trainer(cache),
+            head_trainer(cache),
             seed=seed,
             by="camera" if split_by == "camera" else "burst",
             bursts_per_label=bursts,
@@ -77,7 +77,9 @@ def measure(
         echo(f"{benefit.copies} harvested pictures are copies of your photographs and were left out")
 
 
-def _trainer(cache: Path) -> "TrainAndPredict":
+def head_trainer(cache: Path) -> "TrainAndPredict":
+    """Trains heads on features of EfficientNet-Lite0, which are cached in this folder."""
+
     def train(split: "Split") -> tuple[Sequence[str], Sequence[str], Sequence[str]]:
         from uncia.training.features.backbone_registry import load_backbone
         from uncia.training.heads.training import HeadSettings, train_head

@@ -158,7 +158,7 @@ class Site:
 
 @pytest.fixture
 def site(stack: Stack, settings: Settings, station: str, card: Path, tmp_path: Path) -> Iterator[Site]:
-    endpoint = urlsplit(settings.s3_endpoint)
+    endpoint = urlsplit(settings.s3_endpoint or "")
     assert endpoint.hostname
     assert endpoint.port
     with simulated_link((endpoint.hostname, endpoint.port), bytes_per_s=SPEED) as link:
