@@ -5,8 +5,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+from rich.table import Table
 
-from uncia.terminal import echo, echo_json
+from uncia.terminal import echo, echo_json, plain_console
 from uncia.training import TrainingError
 from uncia.training.progress import progress_bar
 
@@ -38,8 +39,9 @@ def measure(
     cache: Annotated[Path, typer.Option(help="Folder of cached features, shared with `uncia train`.")] = CACHE,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """Train a head without and with the harvested pictures, and compare both on your test photographs.
+    """Train heads without and with the harvested pictures, and compare them on your test photographs.
 
+    Where doubtful labels are down-weighted, a third head is trained with equal weights. Intervals: 95 %, by burst.
     Pictures that are copies of your photographs are left out.
     """
     from uncia.training.datasets.reading import read_dataset
@@ -51,7 +53,7 @@ def measure(
         benefit = measure_benefit(
             read_dataset(beside),
             read_dataset(folder),
-            _trainer(cache),
+            head_trainer(cache),
             seed=seed,
             by="camera" if split_by == "camera" else "burst",
             bursts_per_label=bursts,
@@ -59,15 +61,25 @@ def measure(
     if as_json:
         echo_json(benefit.as_json())
         return
+    table = Table("trained on", "accuracy", "more than without")
+    table.add_row("your photographs", str(benefit.without), "")
+    table.add_row("with the harvest, doubtful labels down-weighted", str(benefit.with_harvest), str(benefit.difference))
+    if benefit.equal_weights is not None:
+        table.add_row(
+            "with the harvest, equal weights", str(benefit.equal_weights), str(benefit.difference_equal_weights)
+        )
     echo(f"{benefit.own:,} of your photographs, {benefit.harvested:,} harvested, {benefit.test:,} for the test")
-    echo(f"accuracy without the harvest   {benefit.without}, mean over labels {benefit.balanced_without:.3f}")
-    echo(f"accuracy with the harvest      {benefit.with_harvest}, mean over labels {benefit.balanced_with:.3f}")
-    echo(f"difference                     {benefit.difference}")
+    plain_console(highlight=False).print(table)
+    echo(f"mean over labels: {benefit.balanced_without:.3f} without, {benefit.balanced_with:.3f} with the harvest")
+    if benefit.down_weighted:
+        echo(f"{benefit.down_weighted:,} harvested pictures have a weight below 1")
     if benefit.copies:
         echo(f"{benefit.copies} harvested pictures are copies of your photographs and were left out")
 
 
-def _trainer(cache: Path) -> "TrainAndPredict":
+def head_trainer(cache: Path) -> "TrainAndPredict":
+    """Trains heads on features of EfficientNet-Lite0, which are cached in this folder."""
+
     def train(split: "Split") -> tuple[Sequence[str], Sequence[str], Sequence[str]]:
         from uncia.training.features.backbone_registry import load_backbone
         from uncia.training.heads.training import HeadSettings, train_head

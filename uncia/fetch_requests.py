@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from uncia.events import BurstFrame, BurstResolved, FetchReason, FetchRequested
-from uncia.storage.object_keys import FETCH_PREFIX, is_thumbnail_key
+from uncia.storage.object_keys import FETCH_PREFIX, THUMBNAIL_MARK, is_thumbnail_key
 
 MAX_REQUESTS = 200
 """Lines of a list. A longer one costs more on the link than a station can send; the oldest line makes way."""
@@ -47,6 +47,12 @@ def station_of(thumbnail_key: str) -> str:
 def fetch_id(thumbnail_key: str) -> str:
     """How a list names a photograph: 16 hexadecimal digits of its thumbnail's key."""
     return hashlib.sha256(thumbnail_key.encode()).hexdigest()[:_ID_DIGITS]
+
+
+def thumbnail_key(photograph_key: str) -> str:
+    """The key of a photograph's thumbnail: a marked folder and the same file name, by which the two are linked."""
+    folder, digest, name = photograph_key.rsplit("/", 2)
+    return f"{folder}/{THUMBNAIL_MARK}{digest}/{name}"
 
 
 def parse_requests(data: bytes) -> tuple[FetchLine, ...]:

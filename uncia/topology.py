@@ -370,6 +370,7 @@ PARTS: tuple[Part, ...] = (
             CROP_PUBLISHED,
             EXPLANATION_REQUESTED,
             IMAGE_EXPLAINED,
+            FETCH_REQUESTED,
             DEPLOYMENT_CHANGED,
             CLOCK_JUDGED,
             STATIC_OBJECTS_CHANGED,
@@ -402,8 +403,8 @@ PARTS: tuple[Part, ...] = (
         "dashboard",
         Kind.SERVICE,
         "Serves the pages and a stream of events; publishes the decisions of reviewers, their requests of "
-        "explanations, what people do about alerts, and what they decide about individuals; its operators retry dead "
-        "letters as `uncia dead-letters` does, and promote replays as `uncia replay` does.",
+        "explanations and whole photographs, what people do about alerts, and what they decide about individuals; its "
+        "operators retry dead letters as `uncia dead-letters` does, and promote replays as `uncia replay` does.",
         follows=(
             *UPLOAD_TOPICS,
             IMAGE_PREDICTED,
@@ -425,6 +426,7 @@ PARTS: tuple[Part, ...] = (
         writes=(
             OBSERVATION_REVIEWED,
             EXPLANATION_REQUESTED,
+            FETCH_REQUESTED,
             ALERT_HANDLED,
             INDIVIDUAL_DECIDED,
             DEAD_LETTER_SETTLED,

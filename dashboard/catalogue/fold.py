@@ -32,6 +32,7 @@ from uncia.events import (
     DeploymentChanged,
     Event,
     ExplanationRequested,
+    FetchRequested,
     ImageExplained,
     ImagePredicted,
     ImageUploaded,
@@ -50,6 +51,7 @@ from uncia.topics import (
     CROP_PUBLISHED,
     DEPLOYMENT_CHANGED,
     EXPLANATION_REQUESTED,
+    FETCH_REQUESTED,
     IMAGE_BACKFILLED,
     IMAGE_EXPLAINED,
     IMAGE_PREDICTED,
@@ -396,6 +398,18 @@ def _explanation_request(event: ExplanationRequested, record: LogRecord) -> tupl
     return (_put("explanation_requests", record, row, ("explanation_id",)),)
 
 
+def _fetch_request(event: FetchRequested, record: LogRecord) -> tuple[Change, ...]:
+    row = {
+        "fetch_id": event.fetch_id,
+        "image_id": event.image_id,
+        **_where(event),
+        "reason": event.reason.value,
+        "requested_by": event.requested_by,
+        "requested_at": event.requested_at,
+    }
+    return (_put("fetch_requests", record, row, ("fetch_id",)),)
+
+
 def _explanation(event: ImageExplained, record: LogRecord) -> tuple[Change, ...]:
     row = {
         "explanation_id": event.explanation_id,
@@ -614,6 +628,7 @@ _FOLDS: dict[Topic, tuple[type[Event], Callable[[Any, LogRecord], tuple[Change, 
     CROP_PUBLISHED: (CropPublished, _crop),
     EXPLANATION_REQUESTED: (ExplanationRequested, _explanation_request),
     IMAGE_EXPLAINED: (ImageExplained, _explanation),
+    FETCH_REQUESTED: (FetchRequested, _fetch_request),
     CLOCK_JUDGED: (ClockJudged, _clock),
     STATIC_OBJECTS_CHANGED: (StaticObjectsChanged, _static_objects),
     ALERT_RAISED: (AlertRaised, _alert),

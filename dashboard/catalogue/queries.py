@@ -43,6 +43,7 @@ from uncia.dashboard.catalogue.rows import (
     Crop,
     Explanation,
     Facets,
+    FetchRequest,
     Frame,
     FrameDetail,
     Neighbours,
@@ -73,11 +74,14 @@ from uncia.dashboard.catalogue.tables import (
     deployments,
     explanation_requests,
     explanations,
+    fetch_requests,
     observations,
     static_objects,
     taxa,
 )
 from uncia.errors import UnciaError
+from uncia.fetch_requests import fetch_id, thumbnail_key
+from uncia.storage.object_keys import is_thumbnail_key
 
 __all__ = ["BadCursor", "Catalogue"]
 
@@ -429,6 +433,7 @@ def _detail(connection: Connection, row: Any) -> BurstDetail:
         revisions=tuple(Revision.of(line) for line in own(burst_revisions, burst_revisions.c.revision.desc())),
         crops=tuple(Crop.of(line) for line in own(crops, crops.c.score.desc()) if line["withdrawn"] is None),
         explanations=_explanations(connection, [frame.image_id for frame in details]),
+        fetches=_fetches(connection, details),
         **{name: row[name] for name in named},
     )
 
@@ -450,6 +455,19 @@ def _explanations(connection: Connection, images: list[str]) -> tuple[Explanatio
             values, key=lambda explanation: explanation.explained_at or explanation.requested_at or oldest, reverse=True
         )
     )
+
+
+def _fetches(connection: Connection, frames: Sequence[FrameDetail]) -> dict[str, FetchRequest]:
+    """The requests of the whole photographs of these frames: of thumbnails, and of photographs that have arrived."""
+    keys = {
+        frame.image_id: frame.key if is_thumbnail_key(frame.key) else thumbnail_key(frame.key)
+        for frame in frames
+        if frame.key.count("/") > 1
+    }
+    ids = {image: fetch_id(key) for image, key in keys.items()}
+    found = select(fetch_requests).where(fetch_requests.c.fetch_id.in_(list(ids.values())))
+    requested = {row["fetch_id"]: FetchRequest.of(row) for row in connection.execute(found).mappings()}
+    return {image: requested[one] for image, one in ids.items() if one in requested}
 
 
 def _camera_health(connection: Connection, scope: Scope, since: date, until: date) -> list[CameraHealth]:

@@ -19,6 +19,7 @@ __all__ = [
     "Crop",
     "Explanation",
     "Facets",
+    "FetchRequest",
     "Frame",
     "FrameDetail",
     "Neighbours",
@@ -393,6 +394,17 @@ class Explanation(_FromRow):
 
 
 @dataclass(frozen=True)
+class FetchRequest(_FromRow):
+    """A request of the whole photograph of a thumbnail."""
+
+    fetch_id: str
+    reason: str
+    requested_by: str | None
+    """Account of the person, where a page asked."""
+    requested_at: datetime
+
+
+@dataclass(frozen=True)
 class BurstDetail:
     """Everything about one burst."""
 
@@ -427,6 +439,8 @@ class BurstDetail:
     """The newest first."""
     crops: tuple[Crop, ...]
     explanations: tuple[Explanation, ...]
+    fetches: dict[str, FetchRequest]
+    """Requests of whole photographs, by the id of the frame's image, also of those that have arrived."""
 
 
 @dataclass(frozen=True)

@@ -58,6 +58,7 @@ __all__ = [
     "detections",
     "explanation_requests",
     "explanations",
+    "fetch_requests",
     "individual_decisions",
     "individual_sightings",
     "log_partitions",
@@ -491,6 +492,20 @@ explanations = Table(
     Index(None, "image_id"),
 )
 """Explanations, or why there is none."""
+
+fetch_requests = Table(
+    "fetch_requests",
+    METADATA,
+    Column("fetch_id", String, primary_key=True),
+    Column("image_id", String, nullable=False),
+    Column("station", String, nullable=False),
+    Column("camera", String, nullable=False),
+    Column("reason", String(32), nullable=False),
+    Column("requested_by", String),
+    Column("requested_at", UtcDateTime, nullable=False),
+    _version(),
+)
+"""Requests of whole photographs; `fetch_id` names the thumbnail, and `image_id` is its image."""
 
 deployments = Table(
     "deployments",

@@ -1,4 +1,4 @@
-"""Publishes what people decide: reviews, requests of explanations, what they do about alerts, and individuals."""
+"""Publishes what people decide: reviews, requests of explanations and photographs, alerts, and individuals."""
 
 import threading
 
@@ -7,7 +7,14 @@ from kafka.errors import KafkaError
 
 from uncia.dashboard.web.strings import text
 from uncia.errors import DependencyDown, PermanentError
-from uncia.events import AlertHandled, BurstResolved, ExplanationRequested, IndividualDecided, ObservationReviewed
+from uncia.events import (
+    AlertHandled,
+    BurstResolved,
+    ExplanationRequested,
+    FetchRequested,
+    IndividualDecided,
+    ObservationReviewed,
+)
 from uncia.kafka.broker import CameraProducer, MessageReader
 from uncia.kafka.partitioning import partition_of
 from uncia.settings import Settings
@@ -15,6 +22,7 @@ from uncia.topics import (
     ALERT_HANDLED,
     BURST_RESOLVED,
     EXPLANATION_REQUESTED,
+    FETCH_REQUESTED,
     INDIVIDUAL_DECIDED,
     OBSERVATION_REVIEWED,
     Topic,
@@ -22,7 +30,7 @@ from uncia.topics import (
 
 __all__ = ["Decided", "Publisher"]
 
-Decided = ObservationReviewed | ExplanationRequested | AlertHandled | IndividualDecided
+Decided = ObservationReviewed | ExplanationRequested | FetchRequested | AlertHandled | IndividualDecided
 """What people decide."""
 
 _MAX_EVENT_BYTES = 400_000
@@ -39,7 +47,8 @@ def _message(event: Decided) -> tuple[Topic, str, bytes, bytes]:
         return ALERT_HANDLED, event.partitioned_by, event.key.encode(), event.to_bytes()
     if isinstance(event, IndividualDecided):
         return INDIVIDUAL_DECIDED, event.partition_key, event.message_key, event.to_bytes()
-    return EXPLANATION_REQUESTED, event.camera, event.camera.encode(), event.to_bytes()
+    topic = FETCH_REQUESTED if isinstance(event, FetchRequested) else EXPLANATION_REQUESTED
+    return topic, event.camera, event.camera.encode(), event.to_bytes()
 
 
 class Publisher:

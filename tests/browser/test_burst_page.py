@@ -3,12 +3,13 @@
 import io
 import re
 from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
 from PIL import Image
 from playwright.sync_api import Page, expect
 
-from tests.browser.conftest import PHONE, Open, Site, wait_for_script
+from tests.browser.conftest import PHONE, WIDE, Open, Site, wait_for_script
 from tests.browser.test_live import new_burst
 from tests.unit.dashboard.catalogue.catalogue_data import ProjectEvents
 from tests.unit.dashboard.web.conftest import FakePictures
@@ -18,7 +19,7 @@ from uncia.dashboard.catalogue.filters import BurstFilter
 from uncia.dashboard.page_parts.assessed_content import AssessedContent
 from uncia.dashboard.web.accounts.roles import Role
 from uncia.dashboard.web.pictures import PictureSize
-from uncia.events import BurstFrame, BurstResolved, ExplanationMethod, ImageExplained
+from uncia.events import BurstFrame, BurstResolved, ExplanationMethod, FetchReason, ImageExplained
 
 FRAMES = 12
 
@@ -222,3 +223,48 @@ def test_one_frame_cannot_be_compared_and_the_tools_say_why(site: Site, open_pag
         page.keyboard.press(key)
     assert (tool(page, "flicker"), tool(page, "difference")) == ("false", "false")
     expect(page.locator("#stage canvas")).to_have_count(0)
+
+
+def on_thin_link(frame: BurstFrame, *, whole: bool = False) -> BurstFrame:
+    """The frame, with the key of a thumbnail or of the whole photograph that took its place."""
+    folder = "" if whole else "thumbnail-"
+    return frame.model_copy(update={"key": f"{frame.key.rpartition('/')[0]}/{folder}0f1e2d3c/{frame.image_id}.jpg"})
+
+
+@pytest.mark.parametrize("size", [WIDE, PHONE], ids=["desktop", "phone"])
+def test_the_whole_photograph_of_a_thumbnail_is_requested_by_a_button_and_shown_as_arrived(
+    site: Site, open_page: Open, size: tuple[int, int], tmp_path: Path
+) -> None:
+    first, second = frames_of_one_camera(2)
+    burst = new_burst("bst-thin", frames=(on_thin_link(first), on_thin_link(second)))
+    site.fold(burst)
+    page = open_page("/bursts/bst-thin", Role.REVIEWER, size=size)
+    section = page.locator("#photographs")
+    expect(section.locator("li").nth(1)).to_contain_text("thumbnail only")
+    button = section.get_by_role("button", name="Request the whole photograph of frame 2")
+    button.click()
+    expect(section.locator("li").nth(1)).to_contain_text("requested; not arrived yet")
+    expect(section.locator("li").nth(1)).to_contain_text("by reviewer 0")
+    expect(button).to_have_count(0)
+    (request,) = site.services.publisher.events  # type: ignore[attr-defined]
+    assert (request.reason, request.key) == (FetchReason.PERSON, on_thin_link(second).key)
+    section.scroll_into_view_if_needed()
+    page.screenshot(path=tmp_path / "requested.png")
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+
+    frames = (on_thin_link(first), on_thin_link(second, whole=True))
+    site.fold(burst.model_copy(update={"revision": burst.revision + 1, "frames": frames}))
+    expect(section.locator("li").nth(1)).to_contain_text("arrived", timeout=SCALE * 20_000)
+    expect(section.locator("li").nth(1)).not_to_contain_text("not arrived")
+
+
+def test_a_viewer_sees_that_there_is_a_thumbnail_alone_and_has_no_button(site: Site, open_page: Open) -> None:
+    site.fold(new_burst("bst-thin", frames=tuple(map(on_thin_link, frames_of_one_camera(1)))))
+    section = open_page("/bursts/bst-thin", Role.VIEWER).locator("#photographs")
+    expect(section).to_contain_text("thumbnail only")
+    expect(section.get_by_role("button")).to_have_count(0)
+
+
+def test_a_burst_of_whole_photographs_has_no_such_section(site: Site, open_page: Open) -> None:
+    site.fold(new_burst("bst-whole", frames=frames_of_one_camera(1)))
+    expect(open_page("/bursts/bst-whole").locator("#photographs")).to_have_count(0)

@@ -1,7 +1,7 @@
 """Measure what harvested pictures add to photographs of one's own.
 
-Two heads are trained on the same photographs of one's own, one of them with the harvested pictures besides, and both
-are evaluated on the same test bursts, which neither has seen.
+Heads are trained on the same photographs of one's own: without harvested pictures, with them at their weights, and with
+them at a weight of 1 each. All are evaluated on the same test bursts, which none has seen.
 """
 
 from collections.abc import Callable, Sequence
@@ -41,6 +41,12 @@ class Benefit:
     without: Interval
     with_harvest: Interval
     difference: Interval
+    equal_weights: Interval | None
+    """With the harvested pictures, each at a weight of 1; None where no weight is below 1."""
+    difference_equal_weights: Interval | None
+    """`equal_weights` less `without`."""
+    down_weighted: int
+    """Harvested pictures whose weight is below 1."""
     balanced_without: float
     """Mean over the labels of the share that is right."""
     balanced_with: float
@@ -55,6 +61,11 @@ class Benefit:
             "accuracy_without": self.without.as_dict(),
             "accuracy_with": self.with_harvest.as_dict(),
             "difference": self.difference.as_dict(),
+            "accuracy_equal_weights": self.equal_weights.as_dict() if self.equal_weights else None,
+            "difference_equal_weights": (
+                self.difference_equal_weights.as_dict() if self.difference_equal_weights else None
+            ),
+            "down_weighted": self.down_weighted,
             "balanced_accuracy_without": self.balanced_without,
             "balanced_accuracy_with": self.balanced_with,
         }
@@ -69,7 +80,9 @@ def measure_benefit(
     by: By = "burst",
     bursts_per_label: int | None = None,
 ) -> Benefit:
-    """Train twice and compare. `bursts_per_label` limits the training photographs of one's own, as if there were few.
+    """Train without and with the harvested pictures, and with equal weights, and compare.
+
+    `bursts_per_label` limits the training photographs of one's own, as if there were few.
 
     Raises `HarvestError` where the two have no label in common.
     """
@@ -89,8 +102,18 @@ def measure_benefit(
     again, second, _ = train(replace(parts, train=(*training, *merged)))
     if list(truth) != list(again):
         raise HarvestError("the two evaluations differ in their photographs: a file changed meanwhile")
+    down_weighted = sum(sample.weight < 1 for sample in merged)
+    equal = tuple(replace(sample, weight=1.0) for sample in merged)
     right = np.array([a == b for a, b in zip(truth, first, strict=True)], np.float64)
     right_with = np.array([a == b for a, b in zip(truth, second, strict=True)], np.float64)
+    equally = equally_more = None
+    if down_weighted:
+        third, found, _ = train(replace(parts, train=(*training, *equal)))
+        if list(truth) != list(third):
+            raise HarvestError("the evaluations differ in their photographs: a file changed meanwhile")
+        right_equal = np.array([a == b for a, b in zip(truth, found, strict=True)], np.float64)
+        equally = bootstrap_interval(right_equal, list(bursts), seed=seed)
+        equally_more = bootstrap_interval(right_equal - right, list(bursts), seed=seed)
     return Benefit(
         len(training),
         len(extra),
@@ -99,6 +122,9 @@ def measure_benefit(
         bootstrap_interval(right, list(bursts), seed=seed),
         bootstrap_interval(right_with, list(bursts), seed=seed),
         bootstrap_interval(right_with - right, list(bursts), seed=seed),
+        equally,
+        equally_more,
+        down_weighted,
         _balanced(truth, right),
         _balanced(truth, right_with),
     )

@@ -18,7 +18,16 @@ from uncia.dashboard.web.page_route import page
 from uncia.dashboard.web.public_panel import PublicPanel, public_panel
 from uncia.dashboard.web.review_decision import Decision, review_event
 from uncia.dashboard.web.strings import TEXT
-from uncia.events import ExplanationMethod, ExplanationReason, ExplanationRequested, ReviewDecision
+from uncia.events import (
+    ExplanationMethod,
+    ExplanationReason,
+    ExplanationRequested,
+    FetchReason,
+    FetchRequested,
+    ReviewDecision,
+)
+from uncia.fetch_requests import fetch_id
+from uncia.storage.object_keys import is_thumbnail_key
 
 router = APIRouter(tags=["bursts"])
 
@@ -78,6 +87,20 @@ class ExplanationView(BaseModel):
     """Requested, without a result yet."""
 
 
+class FetchView(BaseModel):
+    """A frame of which the store has, or had, a thumbnail alone."""
+
+    image_id: str
+    number: int
+    """Of the frame in its burst, from 1."""
+    arrived: bool
+    """The store has the whole photograph."""
+    reason: str | None
+    """Why it was requested; None: it was not."""
+    requested_by: str | None
+    requested_at: datetime | None
+
+
 class BurstPage(BaseModel):
     """Everything about one burst."""
 
@@ -103,6 +126,8 @@ class BurstPage(BaseModel):
     revisions: list[Revision]
     crops: list[CropView]
     explanations: list[ExplanationView]
+    fetches: list[FetchView]
+    """Whole photographs that a gateway behind a thin link holds, or sent on request."""
     before: BurstView | None
     """The burst of the same camera just before."""
     after: BurstView | None
@@ -129,7 +154,7 @@ class BurstMarks(BaseModel):
     marks: list[str]
 
 
-@page(router, "/bursts/{burst_id}", "burst.html.j2", fragment="burst_explanations.html.j2")
+@page(router, "/bursts/{burst_id}", "burst.html.j2", fragment="burst_requests.html.j2")
 def show_burst(context: Viewing, burst_id: str, query: Annotated[BurstQuery, Query()]) -> BurstPage:
     """A burst, and its neighbours among the bursts that the query allows."""
     catalogue, stations = context.services.catalogue, context.caller.stations
@@ -191,6 +216,7 @@ def show_burst(context: Viewing, burst_id: str, query: Annotated[BurstQuery, Que
             )
             for one in detail.explanations
         ],
+        fetches=_fetches(detail),
         before=burst_view(around.before) if around.before else None,
         after=burst_view(around.after) if around.after else None,
         people_hidden=people_hidden,
@@ -240,6 +266,54 @@ def request_explanation(context: ReviewerChanges, burst_id: str, image_id: str) 
         )
     )
     return RedirectResponse(f"/bursts/{burst_id}#explanations", status_code=303)
+
+
+@router.post("/bursts/{burst_id}/frames/{image_id}/fetch", include_in_schema=False)
+def request_photograph(context: ReviewerChanges, burst_id: str, image_id: str) -> Response:
+    """Request the whole photograph of a thumbnail. The worker `thin-links` passes the request on to the gateway."""
+    detail = _burst(context, burst_id)
+    wanted = (one for one in detail.frames if one.image_id == image_id and _is_held(one))
+    frame = next(wanted, None)
+    if frame is None:
+        raise HTTPException(404, TEXT["error.not_found"])
+    context.services.publisher.publish(
+        FetchRequested(
+            fetch_id=fetch_id(frame.key),
+            station=detail.burst.station,
+            camera=detail.burst.camera,
+            image_id=image_id,
+            key=frame.key,
+            burst_id=burst_id,
+            reason=FetchReason.PERSON,
+            requested_by=context.caller.name,
+            requested_at=datetime.now(UTC),
+        )
+    )
+    return RedirectResponse(f"/bursts/{burst_id}#photographs", status_code=303)
+
+
+def _is_held(frame: FrameDetail) -> bool:
+    """Whether a gateway holds the whole photograph of this frame."""
+    return is_thumbnail_key(frame.key) and frame.rejection_reason is None
+
+
+def _fetches(detail: BurstDetail) -> list[FetchView]:
+    found = []
+    for number, frame in enumerate(detail.frames, 1):
+        request = detail.fetches.get(frame.image_id)
+        if request is None and not _is_held(frame):
+            continue
+        found.append(
+            FetchView(
+                image_id=frame.image_id,
+                number=number,
+                arrived=not is_thumbnail_key(frame.key),
+                reason=request.reason if request else None,
+                requested_by=request.requested_by if request else None,
+                requested_at=request.requested_at if request else None,
+            )
+        )
+    return found
 
 
 def _burst(context: Context, burst_id: str) -> BurstDetail:

@@ -10,7 +10,7 @@ from typing import Protocol
 
 from uncia.errors import UnciaError
 from uncia.events import Lane
-from uncia.fetch_requests import LONGEST_LIST, MAX_BYTES, parse_requests, request_list_key
+from uncia.fetch_requests import LONGEST_LIST, MAX_BYTES, parse_requests, request_list_key, thumbnail_key
 from uncia.imaging.gps_removal import MAX_BYTES as MAX_PHOTOGRAPH_BYTES
 from uncia.imaging.gps_removal import remove_gps
 from uncia.producers.gateway.completion import Completion
@@ -33,7 +33,6 @@ from uncia.producers.gateway.upload_pool import PollOutcome
 from uncia.producers.gateway.uploader import Upload
 from uncia.settings import StripGps
 from uncia.storage.durable import replace_durably
-from uncia.storage.object_keys import THUMBNAIL_MARK
 from uncia.storage.object_store import AccessRefused, ObjectMissing
 
 _PLAN_INTERVAL_S = 5.0
@@ -116,7 +115,7 @@ class ThinLink:
         if entry is None:
             return False
         known = self._records.thumbnail(entry.id)
-        key = known.key if known is not None else _thumbnail_key(entry)
+        key = known.key if known is not None else thumbnail_key(entry.key or "")
         try:
             if entry.replaces is not None or entry.partial is not None:
                 raise NoThumbnail("it replaces a stored one" if entry.replaces is not None else "it is incomplete")
@@ -400,10 +399,3 @@ class ThinLink:
 def _elapsed() -> float:
     """Seconds that no setting of the clock changes, with the time in which the computer was suspended."""
     return time.clock_gettime(time.CLOCK_BOOTTIME) if hasattr(time, "CLOCK_BOOTTIME") else time.monotonic()
-
-
-def _thumbnail_key(entry: SpoolEntry) -> str:
-    """The key of the photograph, with a marked folder: the same file name, by which the two are linked."""
-    assert entry.key
-    folder, digest, name = entry.key.rsplit("/", 2)
-    return f"{folder}/{THUMBNAIL_MARK}{digest}/{name}"

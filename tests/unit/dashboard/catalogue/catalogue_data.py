@@ -47,6 +47,8 @@ from uncia.events import (
     ExplanationMethod,
     ExplanationReason,
     ExplanationRequested,
+    FetchReason,
+    FetchRequested,
     FrameBox,
     ImageExplained,
     ImagePredicted,
@@ -63,6 +65,7 @@ from uncia.events import (
     Trigger,
     mute_key,
 )
+from uncia.fetch_requests import fetch_id
 from uncia.kafka.partitioning import partition_of
 
 PARTITIONS = 4
@@ -193,6 +196,17 @@ class ProjectEvents:
                 "camera": camera.id,
                 "method": ExplanationMethod.LIME,
             }
+            if number % 26 == 0:
+                yield FetchRequested(
+                    fetch_id=fetch_id(frame.key),
+                    station=common["station"],
+                    camera=common["camera"],
+                    image_id=frame.image_id,
+                    key=frame.key,
+                    reason=FetchReason.PERSON,
+                    requested_by="Ama",
+                    requested_at=published,
+                )
             yield ExplanationRequested(
                 **common,
                 upload_id=frame.upload_id,

@@ -1,6 +1,7 @@
 """What harvested pictures buy: the same test photographs, and no copies of them in training."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -66,3 +67,27 @@ def test_few_bursts_of_each_label_are_chosen_as_a_whole() -> None:
     chosen = limit_bursts(own, 2, seed=1)
     assert len(chosen) == 6
     assert len({sample.burst for sample in chosen}) == 2
+
+
+def test_where_labels_are_down_weighted_a_third_head_is_trained_with_equal_weights(tmp_path: Path) -> None:
+    weights: list[float] = []
+
+    def train(split: Split) -> tuple[Sequence[str], Sequence[str], Sequence[str]]:
+        weights.append(sum(sample.weight for sample in split.train))
+        truth = [sample.label for sample in split.test]
+        return truth, truth if len(weights) == 3 else ["fox"] * len(truth), [one.burst for one in split.test]
+
+    own = dataset(tmp_path / "own", range(10), range(10, 20))
+    more = dataset(tmp_path / "more", range(20, 24), range(40, 44))
+    doubtful = more.with_samples(replace(sample, weight=0.5) for sample in more.samples)
+    benefit = measure_benefit(own, doubtful, train)
+    assert weights == [12, 16, 20]
+    assert benefit.down_weighted == 8
+    assert benefit.equal_weights is not None
+    assert (benefit.with_harvest.value, benefit.equal_weights.value) == (0.5, 1.0)
+
+
+def test_without_down_weighted_labels_there_is_no_third_head(tmp_path: Path) -> None:
+    own = dataset(tmp_path / "own", range(10), range(10, 20))
+    more = dataset(tmp_path / "more", range(20, 24), range(40, 44))
+    assert measure_benefit(own, more, count_then_guess([])).equal_weights is None
