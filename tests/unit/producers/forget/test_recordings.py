@@ -8,7 +8,8 @@ import pytest
 
 from tests.paths import EVENT_SAMPLES
 from tests.unit.producers.forget.test_events import NOW
-from tests.unit.producers.forget.test_removal import BUCKET, VersionedStore, removal
+from tests.unit.producers.forget.test_removal import BUCKET, removal
+from tests.unit.producers.forget.versioned_store import VersionedStore
 from uncia.camtrap.audubon_core import current_results
 from uncia.errors import DependencyDown
 from uncia.events import IMAGE_FORGOTTEN, RecordingAnalysed, SoundHeard
