@@ -5,6 +5,7 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 
 from benchmarks.figures import cpu_between
 from benchmarks.processes import Sample, busy_seconds, sample
@@ -53,6 +54,8 @@ class EndToEnd:
         self._uploader, self._answers = uploader, answers
         self._stack_id, self._cameras, self._frames = stack_id, cameras, frames
         self._next_burst = 0
+        # Half a day ago: photographs that were taken before yesterday are not live ones, and wait behind those.
+        self._began = datetime.now(UTC).replace(tzinfo=None, microsecond=0) - timedelta(hours=12)
 
     def full_speed(self, images: int) -> Round:
         """Upload all images as fast as the store accepts them and wait for their final verdicts."""
@@ -112,7 +115,7 @@ class EndToEnd:
 
     def _plan(self, images: int) -> list[PlannedUpload]:
         bursts = max(1, images // self._frames)
-        planned = list(plan_bursts(self._next_burst, bursts, self._cameras, self._frames))
+        planned = list(plan_bursts(self._next_burst, bursts, self._cameras, self._frames, self._began))
         # Round up to complete groups of cameras, so that every camera's capture times continue in the next call.
         self._next_burst += -(-bursts // self._cameras) * self._cameras
         return planned
