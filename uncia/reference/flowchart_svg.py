@@ -19,6 +19,8 @@ _NODE = re.compile(r"^(\w+)(\(\[|\[/|\[)(.+?)(\]\)|/\]|\])$")
 _EDGE = re.compile(r"^(\w+) (-->|-\.->) (\w+)$")
 _CHARACTER, _PADDING, _HEIGHT, _GAP_X, _GAP_Y, _MARGIN = 6.6, 6, 40, 7, 46, 8
 _ROUNDING = {"([": 20, "[/": 0, "[": 5}
+_COLUMN = 690
+"""The width of a page's column. A drawing is wider only where the nodes of one layer are."""
 _SWEEPS = 8
 """The order of the topology's nodes is stable after five."""
 _RETURN_OFFSET = 10
@@ -148,20 +150,28 @@ def _lay_out(chart: Flowchart) -> _Layout:
         weight = _STRAIGHTNESS if widths[first] == widths[second] == 0 else 1
         neighbours[first] += [second] * weight
         neighbours[second] += [first] * weight
+    room = max(_COLUMN - _RETURN_OFFSET - 2 * _MARGIN, *(_natural_width(points, widths) for points in layers), 0)
     x: dict[str, float] = {}
     for layer_points in layers:
-        x.update(_separate(layer_points, [0.0] * len(layer_points), widths))
+        x.update(_separate(layer_points, [0.0] * len(layer_points), widths, room))
     for _ in range(_SWEEPS):
         for layer_points in (*layers, *reversed(layers)):
             wanted = {point: fmean(x[other] for other in neighbours[point] or [point]) for point in layer_points}
             layer_points.sort(key=wanted.__getitem__)
-            x.update(_separate(layer_points, [wanted[point] for point in layer_points], widths))
+            x.update(_separate(layer_points, [wanted[point] for point in layer_points], widths, room))
     left = min((x[point] - widths[point] / 2 for point in x), default=0) - _MARGIN
     return _Layout(layers, paths, widths, {point: centre - left for point, centre in x.items()})
 
 
-def _separate(points: Sequence[str], wanted: Sequence[float], widths: dict[str, float]) -> Iterator[tuple[str, float]]:
-    """Each point's centre: as near to the wanted one as the widths and the gaps allow, in least squares."""
+def _natural_width(points: Sequence[str], widths: dict[str, float]) -> float:
+    """The width of a layer whose points are as near to each other as the gaps allow."""
+    return sum(widths[point] for point in points) + _GAP_X * (len(points) - 1)
+
+
+def _separate(
+    points: Sequence[str], wanted: Sequence[float], widths: dict[str, float], room: float
+) -> Iterator[tuple[str, float]]:
+    """Each point's centre: as near to the wanted one as the widths, the gaps and the room allow, in least squares."""
     offsets, offset = [], 0.0
     for number, point in enumerate(points):
         offset += widths[points[number - 1]] / 2 + _GAP_X + widths[point] / 2 if number else 0
@@ -174,8 +184,12 @@ def _separate(points: Sequence[str], wanted: Sequence[float], widths: dict[str, 
             before, number = pools.pop()
             total, count = total + before, count + number
         pools.append((total, count))
-    means = [total / count for total, count in pools for _ in range(count)]
-    return zip(points, (mean + offset for mean, offset in zip(means, offsets, strict=True)), strict=True)
+    if not points:
+        return
+    # Within bounds it is the same solution, cut off at them.
+    least, most = widths[points[0]] / 2, room - offsets[-1] - widths[points[-1]] / 2
+    means = [min(max(total / count, least), most) for total, count in pools for _ in range(count)]
+    yield from zip(points, (mean + offset for mean, offset in zip(means, offsets, strict=True)), strict=True)
 
 
 def _lines(label: str) -> list[str]:

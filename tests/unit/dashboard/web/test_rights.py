@@ -70,6 +70,7 @@ RIGHTS: dict[str, Right | None] = {
     "GET /review.json": Right.REVIEW,
     "POST /bursts/{burst_id}/favourite.json": Right.REVIEW,
     "POST /bursts/{burst_id}/frames/{image_id}/explain": Right.REVIEW,
+    "POST /bursts/{burst_id}/frames/{image_id}/fetch": Right.REVIEW,
     "GET /individuals/review": Right.REVIEW,
     "GET /individuals/review.json": Right.REVIEW,
     "POST /individuals/decisions.json": Right.REVIEW,
