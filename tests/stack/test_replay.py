@@ -417,7 +417,6 @@ def crop_ids(burst: BurstResolved) -> list[str]:
     return [wanted.crop_id for wanted in select_crops(burst, most=100, withheld_by_person=False).wanted]
 
 
-@pytest.mark.timeout(1200)
 @pytest.fixture
 def bucket_versions(request: pytest.FixtureRequest, admin_store: ObjectStore, settings: Settings) -> Iterator[None]:
     """The bucket keeps versions during the test, or keeps none; it keeps them afterwards."""
@@ -437,6 +436,7 @@ def bucket_versions(request: pytest.FixtureRequest, admin_store: ObjectStore, se
     indirect=["bucket_versions"],
 )
 @pytest.mark.usefixtures("bucket_versions")
+@pytest.mark.timeout(1200)
 def test_bursts_with_overwritten_or_deleted_photographs_keep_their_verdict(
     replay: Commands,
     name: str,
