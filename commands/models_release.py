@@ -24,7 +24,7 @@ from uncia.triton_models.releases.promotion import (
     start_serving,
     stop_serving,
 )
-from uncia.triton_models.releases.stream_model import describe_stream_model, describe_switch
+from uncia.triton_models.releases.stream_model import describe_sound_model, describe_stream_model, describe_switch
 
 app = typer.Typer()
 
@@ -103,6 +103,9 @@ def report_installed(model: str, version: str, chosen: Settings, *, as_json: boo
         echo(f"{card.name} is installed: {len(card.labels.classes)} classes, {card.label_set}")
     else:
         echo(f"{card.name} is installed: a detector of {', '.join(card.categories)}")
+    if isinstance(card, ModelCard) and card.sound is not None:
+        echo(describe_sound_model(card, state.live, chosen))
+        return
     if model in (chosen.model, chosen.detector):
         echo(f"It receives no requests yet: `uncia models promote {card.name}` makes it live.")
         return
@@ -176,6 +179,10 @@ def _report_live(model: str, state: VersionState, chosen: Settings, *, as_json: 
     previous = f"; the previous version {state.previous} stays loaded for `roll-back`" if state.previous else ""
     if in_stream:
         echo(f"{model}@{state.live} is live{previous}")
+        return
+    if isinstance(card, ModelCard) and card.sound is not None:
+        echo(f"Triton serves {model}@{state.live}{previous}.")
+        echo(describe_sound_model(card, state.live, chosen))
         return
     echo(f"Triton serves {model}@{state.live} to clients that request {model}{previous}.")
     echo(f"The stream does not use it. {describe_stream_model(chosen)}")

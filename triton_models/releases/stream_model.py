@@ -40,6 +40,15 @@ def describe_switch(card: Card, folder: Path, settings: Settings) -> str:
     return f"To make the stream use it: `{command}`, then promote the version that this command prints."
 
 
+def describe_sound_model(card: Card, live: str, settings: Settings) -> str:
+    """How the worker `listen` uses an audio classifier, of which the version `live` is live."""
+    if card.model != settings.sound_model:
+        return f"To make the worker `listen` use it: set UNCIA_SOUND_MODEL={card.model} and UNCIA_LISTEN=true."
+    if card.version != live:
+        return f"It receives no requests yet: `uncia models promote {card.name}` makes it live."
+    return "It is live: the worker `listen` uses it where UNCIA_LISTEN is true."
+
+
 def _live(settings: Settings, model: str) -> str:
     try:
         return read_version_state(settings.model_repository / model).live

@@ -8,9 +8,11 @@ import pytest
 from tests.packages import write_package
 from uncia.commands.models import list_models
 from uncia.commands.models_release import _report_live, report_installed
+from uncia.serving.model_card import read_installed_card
 from uncia.serving.model_versions import read_version_state
 from uncia.settings import Settings
 from uncia.triton_models.releases.installation import install
+from uncia.triton_models.releases.stream_model import describe_sound_model
 
 
 @pytest.fixture
@@ -75,3 +77,20 @@ def test_the_list_ends_with_the_streams_model(settings: Settings, capsys: pytest
     list_models(settings.model_repository, True)
     rows = json.loads(capsys.readouterr().out)
     assert [row["model"] for row in rows if row["in_stream"]] == ["tiny"]
+
+
+@pytest.mark.parametrize(
+    ("model", "live", "words"),
+    [
+        ("audio_classifier", "1", "the worker `listen` uses it where UNCIA_LISTEN is true"),
+        ("audio_classifier", "2", "`uncia models promote audio_classifier@1` makes it live"),
+        ("owls", "1", "set UNCIA_SOUND_MODEL=owls and UNCIA_LISTEN=true"),
+    ],
+)
+def test_an_audio_classifier_is_never_offered_as_the_model_of_photographs(
+    settings: Settings, model: str, live: str, words: str
+) -> None:
+    card = read_installed_card(settings.model_repository, "tiny").model_copy(update={"model": model, "version": "1"})
+    said = describe_sound_model(card, live, settings)
+    assert words in said
+    assert "UNCIA_MODEL" not in said
