@@ -11,8 +11,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +27,7 @@ from benchmarks.serving_table import write_table
 from benchmarks.third_party_classifier import create_session, export_classifier, preprocess
 from uncia.errors import UnciaError
 from uncia.imaging.frames import self_test_pattern
-from uncia.infra.local.lifetime import stop_on_exit
+from uncia.infra.local.lifetime import changed_environment, stop_on_exit
 from uncia.infra.local.stack import Stack
 from uncia.serving.model_card import read_installed_card
 from uncia.serving.model_versions import GRAPH_FILE, initial_state, write_version_state
@@ -199,20 +198,6 @@ def _models(stack: Stack, *arguments: str) -> None:
         raise UnciaError(f"uncia models {' '.join(arguments)}: {done.stderr[-500:]}")
 
 
-@contextmanager
-def _http_served() -> Iterator[None]:
-    """A stack that starts meanwhile serves HTTP too."""
-    name = "UNCIA_TRITON_SERVE_HTTP"
-    before = os.environ.get(name)
-    os.environ[name] = "true"
-    try:
-        yield
-    finally:
-        os.environ.pop(name)
-        if before is not None:
-            os.environ[name] = before
-
-
 def measure(folder: Path, times: int, seconds: float, progress: Callable[[str], None]) -> Results:
     """Run all three measurements on a stack that is removed afterwards."""
     shutil.rmtree(folder, ignore_errors=True)
@@ -226,7 +211,7 @@ def measure(folder: Path, times: int, seconds: float, progress: Callable[[str], 
     results: Results = {}
     try:
         with stop_on_exit(stack, repository=repository):
-            with _http_served():
+            with changed_environment({"UNCIA_TRITON_SERVE_HTTP": "true"}):
                 stack.up(("triton",))
             settings = stack.settings().model_copy(update={"model_repository": repository})
             parts: dict[str, Callable[[], Results]] = {

@@ -6,7 +6,6 @@ machine affects both. The ratios are the result; the milliseconds depend on the 
 
 import contextlib
 import json
-import os
 import shutil
 import statistics
 import sys
@@ -24,7 +23,7 @@ from benchmarks.machine import describe
 from benchmarks.markdown_section import replace_section
 from benchmarks.photographs import Photographs, exif_block
 from uncia.errors import DependencyDown, UnciaError
-from uncia.infra.local.lifetime import stop_on_exit
+from uncia.infra.local.lifetime import changed_environment, stop_on_exit
 from uncia.infra.local.stack import Stack
 from uncia.kafka.broker import read_topics
 from uncia.kafka.connection import connect_producer
@@ -55,14 +54,8 @@ class StackUnderTest:
 
     def start(self) -> None:
         """Start the stack with or without synchronous writes."""
-        before = os.environ.get(_SWITCH)
-        os.environ[_SWITCH] = str(self.sync).lower()
-        try:
+        with changed_environment({_SWITCH: str(self.sync).lower()}):
             self.stack.up()
-        finally:
-            os.environ.pop(_SWITCH)
-            if before is not None:
-                os.environ[_SWITCH] = before
         self.store = ObjectStore(self.stack.settings(), max_connections=_AT_ONCE)
         self.producer = connect_producer(self.stack.settings(), acks="all", linger_ms=0)
 

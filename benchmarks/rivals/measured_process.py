@@ -6,6 +6,7 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO
 
 import psutil
 
@@ -83,11 +84,11 @@ def background(command: Sequence[str | Path], log: Path, environment: Mapping[st
 
 
 @contextlib.contextmanager
-def _running(command: Sequence[str | Path], errors: object) -> Iterator["subprocess.Popen[str]"]:
+def _running(command: Sequence[str | Path], errors: IO[bytes]) -> Iterator["subprocess.Popen[str]"]:
     program = subprocess.Popen(
         [str(word) for word in command],
         stdout=subprocess.PIPE,
-        stderr=errors,  # type: ignore[call-overload]
+        stderr=errors,
         stdin=subprocess.DEVNULL,
         text=True,
     )

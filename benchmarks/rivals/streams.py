@@ -7,7 +7,7 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +25,7 @@ from benchmarks.third_party_classifier import export_classifier
 from benchmarks.upload_plan import plan_bursts
 from benchmarks.uploads import Uploader
 from uncia.errors import DependencyDown, UnciaError
-from uncia.infra.local.lifetime import stop_on_exit
+from uncia.infra.local.lifetime import changed_environment, stop_on_exit
 from uncia.infra.local.stack import Stack
 from uncia.kafka.connection import connect_admin, connect_consumer
 from uncia.settings import Settings
@@ -72,7 +72,7 @@ def running_stack(folder: Path, parts: tuple[str, ...] | None) -> Iterator[Stack
     """A new stack that serves the imported classifier, without anything that the other programs do not do."""
     stack = Stack(folder / "stack")
     shutil.rmtree(stack.folder, ignore_errors=True)
-    with _environment(_THE_SAME_WORK), stop_on_exit(stack, repository=folder / "repository"):
+    with changed_environment(_THE_SAME_WORK), stop_on_exit(stack, repository=folder / "repository"):
         stack.up(parts)
         yield stack
     shutil.rmtree(stack.folder, ignore_errors=True)
@@ -171,16 +171,3 @@ def _wait_for(consumer: Any, bursts: int, log: Path) -> None:
                 seen, changed_at = seen + 1, time.monotonic()
         if time.monotonic() - changed_at > _TIMEOUT_S:
             raise DependencyDown(f"{seen} of {bursts} bursts: {log.read_text(errors='replace')[-2000:]}")
-
-
-@contextlib.contextmanager
-def _environment(values: Mapping[str, str]) -> Iterator[None]:
-    before = {name: os.environ.get(name) for name in values}
-    os.environ.update(values)
-    try:
-        yield
-    finally:
-        for name, value in before.items():
-            os.environ.pop(name)
-            if value is not None:
-                os.environ[name] = value

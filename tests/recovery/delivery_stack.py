@@ -1,19 +1,16 @@
 """A broker, the worker `alerts` and `uncia deliver`, with a webhook that a test receives."""
 
 import os
-import shutil
 import signal
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-import pytest
-
+from tests.temporary_stack import temporary_stack
 from tests.unit.processors.delivery.examples import secret_file
 from tests.waiting import SCALE
 from uncia.infra.local import processes
-from uncia.infra.local.lifetime import stop_on_exit
 from uncia.infra.local.stack import Stack
 
 _RULES = "rules:\n- {name: leopard, taxon: Panthera uncia, max_age: any, encounter: 0s}\n"
@@ -28,16 +25,10 @@ def delivery_stack(url: str, parts: Sequence[str] = ("kafka", "deliver")) -> Ite
     fields = f"name: hook, type: webhook, address: '{url}', secret_file: secret, default: true"
     channels.write_text(f"channels:\n- {{{fields}}}\n", encoding="utf-8")
     rules.write_text(_RULES, encoding="utf-8")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("UNCIA_CHANNELS", str(channels))
-        patch.setenv("UNCIA_ALERT_RULES", str(rules))
-        stack = Stack(folder / "stack")
-        try:
-            with stop_on_exit(stack):
-                stack.up(parts, timeout_s=SCALE * 60)
-                yield stack
-        finally:
-            shutil.rmtree(folder, ignore_errors=True)
+    variables = {"UNCIA_CHANNELS": str(channels), "UNCIA_ALERT_RULES": str(rules)}
+    with temporary_stack(folder, variables) as stack:
+        stack.up(parts, timeout_s=SCALE * 60)
+        yield stack
 
 
 def kill(stack: Stack, part: str) -> bool:

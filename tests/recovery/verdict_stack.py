@@ -1,7 +1,6 @@
 """A broker and the workers `alerts` and `redact`, which read the verdicts that a test publishes."""
 
 import contextlib
-import shutil
 import tempfile
 import threading
 import time
@@ -9,14 +8,13 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
-import pytest
 from kafka.errors import KafkaError
 
+from tests.temporary_stack import temporary_stack
 from tests.unit.processors.redact.simulated import cell_of_cameras, deployment
 from tests.waiting import SCALE
 from uncia.errors import DependencyDown
 from uncia.events import CameraStatus, StatusReported, StatusSource
-from uncia.infra.local.lifetime import stop_on_exit
 from uncia.infra.local.stack import Stack
 from uncia.kafka.broker import Message, read_topics, send_to_cameras
 from uncia.kafka.connection import connect_producer
@@ -53,23 +51,16 @@ def verdict_stack() -> Iterator[Stack]:
     folder = Path(tempfile.mkdtemp(prefix="uncia-verdicts-"))
     rules = folder / "rules.yaml"
     rules.write_text(RULES, encoding="utf-8")
-    with pytest.MonkeyPatch.context() as patch:
-        for name, value in {**_QUICK, "UNCIA_ALERT_RULES": str(rules)}.items():
-            patch.setenv(name, value)
-        stack = Stack(folder / "stack")
-        try:
-            with stop_on_exit(stack):
-                stack.up(("kafka",), timeout_s=SCALE * 60)
-                settings = stack.admin_settings()
-                # Before the workers start: they read the deployments to their end then.
-                places = [*PLACES, deployment(SILENT, 42.4, 75.2)]
-                known = [(one.camera, one.message_key, one.to_bytes()) for one in places]
-                send_to_cameras(settings, DEPLOYMENT_CHANGED, known)
-                report_status(settings, SILENT, time.time() - SILENT_FOR_S)
-                stack.up(("alerts", "redact"), timeout_s=SCALE * 60)
-                yield stack
-        finally:
-            shutil.rmtree(folder, ignore_errors=True)
+    with temporary_stack(folder, {**_QUICK, "UNCIA_ALERT_RULES": str(rules)}) as stack:
+        stack.up(("kafka",), timeout_s=SCALE * 60)
+        settings = stack.admin_settings()
+        # Before the workers start: they read the deployments to their end then.
+        places = [*PLACES, deployment(SILENT, 42.4, 75.2)]
+        known = [(one.camera, one.message_key, one.to_bytes()) for one in places]
+        send_to_cameras(settings, DEPLOYMENT_CHANGED, known)
+        report_status(settings, SILENT, time.time() - SILENT_FOR_S)
+        stack.up(("alerts", "redact"), timeout_s=SCALE * 60)
+        yield stack
 
 
 def report_status(settings: Settings, camera: str, at: float) -> None:

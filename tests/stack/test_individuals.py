@@ -6,7 +6,6 @@ The animals are synthetic coats on bodies that bend (`uncia.training.individuals
 import io
 import json
 import os
-import shutil
 import signal
 import subprocess
 import sys
@@ -22,6 +21,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from tests.temporary_stack import temporary_stack
 from tests.waiting import SCALE, wait_until
 from uncia import ids
 from uncia.errors import DependencyDown
@@ -39,7 +39,6 @@ from uncia.events import (
 )
 from uncia.identities import Role, person_identity
 from uncia.infra.local.key_management import issue
-from uncia.infra.local.lifetime import stop_on_exit
 from uncia.infra.local.stack import Stack
 from uncia.kafka.broker import existing_topics, read_topics, send_to_cameras
 from uncia.processors.identify.descriptions import description_key
@@ -68,16 +67,9 @@ def identifying() -> Iterator[Stack]:
     """A stack that tells snow leopards apart."""
     folder = Path(tempfile.mkdtemp(prefix="uncia individuals "))
     switched_on = {"UNCIA_IDENTIFY_TAXA": TAXON, "UNCIA_IDENTIFY_SETTLE_S": "1"}
-    with pytest.MonkeyPatch.context() as patch:
-        for name, value in switched_on.items():
-            patch.setenv(name, value)
-        stack = Stack(folder / "stack")
-        try:
-            with stop_on_exit(stack):
-                stack.up(PARTS, timeout_s=SCALE * 120)
-                yield stack
-        finally:
-            shutil.rmtree(folder, ignore_errors=True)
+    with temporary_stack(folder, switched_on) as stack:
+        stack.up(PARTS, timeout_s=SCALE * 120)
+        yield stack
 
 
 @cache

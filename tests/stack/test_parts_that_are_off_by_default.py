@@ -22,13 +22,13 @@ import pytest
 
 from tests.free_ports import free_ports
 from tests.stack.photographs import photograph
+from tests.temporary_stack import temporary_stack
 from tests.toolchains import system_programs
 from tests.unit.processors.alerts.builders import burst, reviewed
 from tests.waiting import SCALE, wait_until
 from uncia.events import AlertRaised, AlertState, BurstCategory, BurstResolved, BurstStatus, ReviewDecision
 from uncia.infra.local import processes
 from uncia.infra.local.key_management import revoke
-from uncia.infra.local.lifetime import stop_on_exit
 from uncia.infra.local.security_checks import run_security_checks
 from uncia.infra.local.stack import Stack
 from uncia.kafka.broker import read_topics, send_to_cameras
@@ -70,16 +70,9 @@ def served() -> Iterator[Stack]:
         "UNCIA_ALERT_RULES": str(rules),
         "UNCIA_MAILROOM_SMTP_PORT": str(smtp_port),
     }
-    with pytest.MonkeyPatch.context() as patch:
-        for name, value in switched_on.items():
-            patch.setenv(name, value)
-        stack = Stack(folder / "stack")
-        try:
-            with stop_on_exit(stack):
-                stack.up(PARTS, timeout_s=SCALE * 60)
-                yield stack
-        finally:
-            shutil.rmtree(folder, ignore_errors=True)
+    with temporary_stack(folder, switched_on) as stack:
+        stack.up(PARTS, timeout_s=SCALE * 60)
+        yield stack
 
 
 @pytest.fixture

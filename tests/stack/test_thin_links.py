@@ -22,10 +22,10 @@ import pytest
 from tests.stack.conftest import KIND, QUICK
 from tests.stack.mailroom_process import uncia
 from tests.stack.result_consumer import ResultConsumer
+from tests.temporary_stack import temporary_stack
 from tests.unit.producers.gateway.thin.simulated_link import SimulatedLink, simulated_link
 from tests.waiting import SCALE, wait_until
 from uncia.events import BurstFrame, BurstResolved, BurstStatus, FetchReason, FetchRequested
-from uncia.infra.local.lifetime import stop_on_exit
 from uncia.infra.local.stack import Stack
 from uncia.kafka.broker import read_topics
 from uncia.producers.gateway.spool_status import read_status
@@ -57,16 +57,9 @@ def stack() -> Iterator[Stack]:
     """A stack with the worker `thin-links`, which requests a photograph of each burst with a mammal."""
     folder = Path(tempfile.mkdtemp(prefix="uncia thin "))
     models = Path(shutil.copytree(Settings().model_repository, folder / "models"))
-    with pytest.MonkeyPatch.context() as patch:
-        for name, value in RULES.items():
-            patch.setenv(name, value)
-        running = Stack(folder / "stack")
-        try:
-            with stop_on_exit(running, repository=models):
-                running.up(extra_env={**QUICK, **RULES}, timeout_s=SCALE * 120)
-                yield running
-        finally:
-            shutil.rmtree(folder, ignore_errors=True)
+    with temporary_stack(folder, RULES, repository=models) as running:
+        running.up(extra_env={**QUICK, **RULES}, timeout_s=SCALE * 120)
+        yield running
 
 
 @pytest.fixture(scope="module")
