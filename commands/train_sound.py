@@ -1,5 +1,6 @@
 """`uncia train sound`: train an audio classifier on folders of recordings."""
 
+from dataclasses import asdict, astuple
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -83,14 +84,7 @@ def sound(
 def _as_dict(trained: "TrainedSound") -> dict[str, object]:
     figures, card = trained.figures, trained.card
     classes = {
-        entry.label: {
-            "threshold": entry.threshold,
-            "recordings": own.recordings,
-            "recordings_right": own.recordings_right,
-            "windows": own.windows,
-            "windows_heard": own.windows_heard,
-            "false_windows": own.false_windows,
-        }
+        entry.label: {"threshold": entry.threshold, **asdict(own)}
         for entry, own in zip(card.labels.classes, figures.classes, strict=True)
     }
     return {
@@ -113,8 +107,7 @@ def _print(trained: "TrainedSound") -> None:
     table = Table("class", "threshold", "test recordings", "right", "windows", "heard", "false")
     for entry, own in zip(trained.card.labels.classes, figures.classes, strict=True):
         threshold = "none meets the target" if entry.threshold is None else f"{entry.threshold:g}"
-        counts = (own.recordings, own.recordings_right, own.windows, own.windows_heard, own.false_windows)
-        table.add_row(entry.label, threshold, *map(str, counts))
+        table.add_row(entry.label, threshold, *map(str, astuple(own)))
     plain_console().print(table)
     echo(f"{figures.accuracy:.1%} of {figures.recordings} held-back recordings are right (split by {trained.split.by})")
     for path, why in sorted(trained.unusable.items())[:_SHOWN]:

@@ -17,7 +17,7 @@ Scores = NDArray[np.float32]
 
 @dataclass(frozen=True)
 class ClassFigures:
-    """One class on recordings that were held back."""
+    """One class on recordings that were held back; the fields are in the order of the tables."""
 
     recordings: int
     recordings_right: int

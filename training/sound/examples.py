@@ -1,8 +1,8 @@
 """The windows of recordings as power in mel bands, from which augmentations and spectrograms are computed.
 
 A label applies to a recording, and most of its windows may have no call. Those that teach the class are the ones whose
-loudest cells come near those of the recording's loudest window; the others are left out, since nobody said what is in
-them. Of background every window counts.
+loudest cells come near those of the recording's loudest window; the others are left out, since no label says what is
+in them. Of background every window counts.
 """
 
 from collections.abc import Callable, Iterator, Sequence

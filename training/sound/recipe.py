@@ -7,7 +7,7 @@ the worker `listen` take it.
 import tempfile
 import warnings
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import astuple, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -183,8 +183,7 @@ def _page(
     ]
     for entry, own in zip(labels.classes, figures.classes, strict=True):
         threshold = "none" if entry.threshold is None else f"{entry.threshold:g}"
-        counts = (own.recordings, own.recordings_right, own.windows, own.windows_heard, own.false_windows)
-        rows.append((entry.label, entry.taxon, threshold, *counts))
+        rows.append((entry.label, entry.taxon, threshold, *astuple(own)))
     settings = [
         ("field", "value"),
         ("recordings", ", ".join(f"{len(side)} {what}" for what, side in sides.items())),

@@ -17,15 +17,16 @@ from uncia.training.sound.folders import LabelledRecording
 __all__ = ["SoundSplit", "SplitBy", "split_recordings"]
 
 SplitBy = Literal["auto", "recorder", "recording"]
+_Side = tuple[LabelledRecording, ...]
 
 
 @dataclass(frozen=True)
 class SoundSplit:
     """Three sides without a common recording."""
 
-    train: tuple[LabelledRecording, ...]
-    validation: tuple[LabelledRecording, ...]
-    test: tuple[LabelledRecording, ...]
+    train: _Side
+    validation: _Side
+    test: _Side
     by: str
     """`recorder` or `recording`."""
 
@@ -45,32 +46,21 @@ def split_recordings(recordings: Sequence[LabelledRecording], seed: int, by: Spl
             "recording"
         )
     if by == "recorder" or (by == "auto" and known):
-        found = _split(recordings, seed, [f"recorder {one.recorder}" for one in recordings])
-        missing = [
-            name for name in sorted(wanted) if any(name not in {one.folder for one in side} for side in _sides(found))
-        ]
+        sides = _split(recordings, seed, [f"recorder {one.recorder}" for one in recordings])
+        missing = [name for name in sorted(wanted) if any(name not in {one.folder for one in side} for side in sides)]
         if not missing:
-            return SoundSplit(*_sides(found), "recorder")
+            return SoundSplit(*sides, "recorder")
         if by == "recorder":
             raise TrainingError(
                 f"{missing[0]} has too few recorders to be on all three sides: record it with more, or split by "
                 "recording"
             )
-    found = _split(recordings, seed, [f"file {one.path}" for one in recordings])
-    return SoundSplit(*_sides(found), "recording")
+    return SoundSplit(*_split(recordings, seed, [f"file {one.path}" for one in recordings]), "recording")
 
 
-def _split(
-    recordings: Sequence[LabelledRecording], seed: int, groups: Sequence[str]
-) -> list[tuple[LabelledRecording, ...]]:
+def _split(recordings: Sequence[LabelledRecording], seed: int, groups: Sequence[str]) -> tuple[_Side, _Side, _Side]:
     by_path = {one.path: one for one in recordings}
     samples = tuple(Sample(one.path, one.folder, group, "") for one, group in zip(recordings, groups, strict=True))
     parts: Split = split(Dataset(samples, "recordings"), seed=seed)
-    return [tuple(by_path[sample.path] for sample in side) for side in parts.subsets]
-
-
-def _sides(
-    found: list[tuple[LabelledRecording, ...]],
-) -> tuple[tuple[LabelledRecording, ...], tuple[LabelledRecording, ...], tuple[LabelledRecording, ...]]:
-    train, validation, test = found
+    train, validation, test = (tuple(by_path[sample.path] for sample in side) for side in parts.subsets)
     return train, validation, test
