@@ -1,4 +1,4 @@
-"""`python -m benchmarks.rivals`: Uncia beside SynapseML, Bytewax and a plain loop, in turns, with the same model."""
+"""`python -m benchmarks.rivals`: Uncia, SynapseML, Bytewax and a plain loop in turns, with the same model."""
 
 import json
 import os

@@ -93,7 +93,7 @@ def measure_uncia(folder: Path, bursts: BurstFiles, images: int) -> tuple[Measur
 
 
 def measure_bytewax(folder: Path, bursts: BurstFiles, images: int, graph: Path, cores: int) -> Measured:
-    """PUT to the mean of the last burst, with Kafka, store and intake of the stack, and the dataflow beside them."""
+    """PUT to the mean of the last burst, with Kafka, store and intake of the stack, and the dataflow."""
     with running_stack(folder, ("intake",)) as stack:
         admin, stack_id = stack.admin_settings(), stack.require_identity().stack_id
         _create_topic(admin)

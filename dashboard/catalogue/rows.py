@@ -400,7 +400,7 @@ class FetchRequest(_FromRow):
     fetch_id: str
     reason: str
     requested_by: str | None
-    """Account of the person, where a page asked."""
+    """Account of the person, where a page sent the request."""
     requested_at: datetime
 
 

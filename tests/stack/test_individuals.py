@@ -64,7 +64,7 @@ PARTS = ("kafka", "seaweedfs", "crops", "identify")
 
 @pytest.fixture(scope="module")
 def identifying() -> Iterator[Stack]:
-    """A stack that tells snow leopards apart."""
+    """A stack that identifies snow leopards."""
     folder = Path(tempfile.mkdtemp(prefix="uncia individuals "))
     switched_on = {"UNCIA_IDENTIFY_TAXA": TAXON, "UNCIA_IDENTIFY_SETTLE_S": "1"}
     with temporary_stack(folder, switched_on) as stack:

@@ -31,5 +31,5 @@ class FetchRequested(Event):
     key: Name = Field(description="object key of the thumbnail")
     burst_id: Name | None = Field(default=None, description="the burst for whose sake it was requested")
     reason: FetchReason
-    requested_by: Name | None = Field(default=None, description="account of the person, where a page asked")
+    requested_by: Name | None = Field(default=None, description="account of the person who requested it on a page")
     requested_at: UtcTime

@@ -91,6 +91,6 @@ def test_an_audio_classifier_is_never_offered_as_the_model_of_photographs(
     settings: Settings, model: str, live: str, words: str
 ) -> None:
     card = read_installed_card(settings.model_repository, "tiny").model_copy(update={"model": model, "version": "1"})
-    said = describe_sound_model(card, live, settings)
-    assert words in said
-    assert "UNCIA_MODEL" not in said
+    sentence = describe_sound_model(card, live, settings)
+    assert words in sentence
+    assert "UNCIA_MODEL" not in sentence
