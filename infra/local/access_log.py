@@ -1,4 +1,4 @@
-"""What the broker and the object store say about requests, as records for the audit log (`uncia.audit`).
+"""What the broker, the object store and Triton say about requests, as records for the audit log (`uncia.audit`).
 
 Records are rare: one an hour for each key, kind of request and address, so that neither a program that reads all day
 nor one that is refused all day fills the log.
@@ -19,7 +19,7 @@ from uncia.infra.local.store_access import key_of_user
 from uncia.storage.object_keys import is_derived_key
 from uncia.topics import DEPLOYMENT_CHANGED
 
-__all__ = ["BROKER_LINES", "Access", "HourlyRecords", "at_broker", "at_store"]
+__all__ = ["BROKER_LINES", "Access", "HourlyRecords", "at_broker", "at_store", "at_triton"]
 
 BROKER_LINES = (
     rf"Principal = User:(?:{'|'.join(PERSONS)})(?:-[a-z0-9-]+)? is Allowed .*"
@@ -36,6 +36,7 @@ _AUTHORIZED = re.compile(
     r"from host = (?P<address>\S+) on resource = (?P<kind>\w+):\w+:(?P<name>.*) for request = (?P<request>\w+) "
 )
 _SIGN_IN = re.compile(r"(?P<at>\S+) .*Failed authentication with [^/]*/(?P<address>[0-9a-fA-F.:]+) ")
+_TRITON_REFUSAL = re.compile(r"(?P<at>\S+) This protocol is restricted, expecting header '\S*uncia-(?P<right>\w+)'")
 _READS = ("Fetch", "ShareFetch")
 
 _IDENTIFYING = ("action", "who", "what", "hour", "address")
@@ -86,6 +87,15 @@ def at_broker(line: str) -> Iterator[Access]:
 def _has_positions(topic: str) -> bool:
     """True for the topic of deployments, also of a replay and of another namespace."""
     return topic == DEPLOYMENT_CHANGED.name or topic.endswith(f".{DEPLOYMENT_CHANGED.name}")
+
+
+def at_triton(line: str) -> Iterator[Access]:
+    """What a line of Triton's refusals, `TIME MESSAGE`, says: which of its two keys a request did not have.
+
+    Triton knows no users, and its socket no addresses.
+    """
+    if found := _TRITON_REFUSAL.match(line):
+        yield Access("triton_refused", "", found["right"], found["at"][:13])
 
 
 def at_store(entry: Mapping[str, Any]) -> Iterator[Access]:

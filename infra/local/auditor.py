@@ -1,8 +1,8 @@
-"""The part `auditor`: puts what the broker and the object store say about requests into the audit log of the stack.
+"""The part `auditor`: puts what broker, object store and Triton say about requests into the audit log of the stack.
 
-The broker appends to a file of its own, which this process follows. SeaweedFS sends its audit log to a socket, in the
-JSON form of Fluentd's protocol: `[tag, time, entry, options]`, one after the other. Neither waits for this process: the
-broker keeps the last megabyte, and the store 8192 entries.
+The broker and the reader of Triton's log append to files of their own, which this process follows. SeaweedFS sends its
+audit log to a socket, in the JSON form of Fluentd's protocol: `[tag, time, entry, options]`, one after the other. None
+waits for this process: the files keep the last megabyte, and the store 8192 entries.
 """
 
 import asyncio
@@ -17,8 +17,9 @@ from pathlib import Path
 from typing import IO, Any
 
 from uncia.audit import audit_file
-from uncia.infra.local.access_log import Access, HourlyRecords, at_broker, at_store
+from uncia.infra.local.access_log import Access, HourlyRecords, at_broker, at_store, at_triton
 from uncia.infra.local.layout import Layout
+from uncia.infra.local.triton_log import TRITON_LOG
 from uncia.settings import settings, stack_dir
 from uncia.telemetry import Logger, configure_logging, mark_ready
 
@@ -105,11 +106,14 @@ class EntryDecoder:
 
 
 class _Auditor:
-    """Follows the broker's file and serves the store's connections, all in one event loop."""
+    """Follows the files and serves the store's connections, all in one event loop."""
 
     def __init__(self, folder: Path, log: Logger) -> None:
         self._records = HourlyRecords(audit_file(folder))
-        self._broker = FollowedFile(folder / "logs" / BROKER_LOG)
+        self._followed = (
+            (FollowedFile(folder / "logs" / BROKER_LOG), at_broker),
+            (FollowedFile(folder / "logs" / TRITON_LOG), at_triton),
+        )
         self._log = log
 
     async def run(self, socket: Path) -> None:
@@ -118,20 +122,22 @@ class _Auditor:
         for number in (signal.SIGTERM, signal.SIGINT):
             asyncio.get_running_loop().add_signal_handler(number, stop.set)
         # First: what was read before a restart is known until a later hour begins.
-        self._follow_broker()
+        self._follow_files()
         # This replaces the socket of a process that was killed.
         server = await asyncio.start_unix_server(self._receive, socket)
         mark_ready()
         while not stop.is_set():
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(stop.wait(), _INTERVAL_S)
-            self._follow_broker()
+            self._follow_files()
         server.close()
-        self._broker.close()
+        for file, _ in self._followed:
+            file.close()
 
-    def _follow_broker(self) -> None:
-        for line in self._broker.lines():
-            self._record(at_broker(line))
+    def _follow_files(self) -> None:
+        for file, said in self._followed:
+            for line in file.lines():
+                self._record(said(line))
 
     async def _receive(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         decoder = EntryDecoder()

@@ -1,7 +1,9 @@
 """Who used which key, read positions or photographs and was refused is in the audit log of the stack."""
 
 import contextlib
+import getpass
 import ipaddress
+import os
 import signal
 import uuid
 from collections.abc import Callable, Iterator
@@ -18,11 +20,14 @@ from tests.stack.test_strangers_at_kafka import settings_of
 from tests.stack.test_strangers_at_store import refuses, store_of
 from tests.waiting import wait_until
 from uncia.audit import audit_file, read_audit
-from uncia.errors import StackError
+from uncia.errors import DependencyDown, StackError, UnciaError
 from uncia.identities import Identity, Role, person_identity
+from uncia.infra.local import processes
 from uncia.infra.local.key_management import issue, revoke
 from uncia.infra.local.stack import Stack
+from uncia.infra.local.triton_log import TRITON_LOG
 from uncia.kafka.connection import connect_consumer
+from uncia.serving.triton_client import ModelControl
 from uncia.settings import Settings
 from uncia.storage.object_store import ObjectStore
 from uncia.topics import BURST_RESOLVED, DEPLOYMENT_CHANGED, Topic
@@ -140,3 +145,51 @@ def test_the_store_works_without_the_auditor_and_reports_to_it_afterwards(
         with contextlib.suppress(StackError):
             stack.kill("auditor", signal.SIGCONT)
     recorded(action="store_refused", who=person.name, what="delete object")
+
+
+REFUSED_BY_TRITON: dict[str, tuple[dict[str, Any], Callable[[ModelControl, Settings], object]]] = {
+    "control": ({"triton_control_key": None}, lambda control, settings: control.list_served()),
+    "inference": ({"triton_inference_key": None}, lambda control, settings: control.probe(settings.model)),
+}
+"""By the key that is missing: settings without it, and a call that needs it."""
+
+
+@pytest.mark.parametrize("key", [*REFUSED_BY_TRITON])
+def test_what_triton_refuses_is_recorded_with_the_key_that_was_missing(
+    stack: Stack, settings: Settings, recorded: Recorded, key: str
+) -> None:
+    log = stack.folder / "logs" / TRITON_LOG
+    missing, call = REFUSED_BY_TRITON[key]
+    before = refusals(log, key)
+    # Other tests were refused in this hour too, which has one record: that of this call is the line.
+    with ModelControl(settings.model_copy(update=missing)) as control, contextlib.suppress(UnciaError):
+        call(control, settings)
+    wait_until(lambda: refusals(log, key) > before, LIMIT_S, "the line")
+    recorded(action="triton_refused", what=key)
+
+
+def test_tritons_refusals_are_recorded_after_the_reader_of_its_log_was_killed(stack: Stack, settings: Settings) -> None:
+    log = stack.folder / "logs" / TRITON_LOG
+    identity = stack.require_identity().stack_id
+    reader = next(one.pid for one in processes.of_stack(identity) if one.part == "triton-log")
+    os.kill(reader, signal.SIGKILL)
+    before = refusals(log, "control")
+    with ModelControl(settings.model_copy(update={"triton_control_key": None})) as control:
+        with pytest.raises(DependencyDown):
+            control.list_served()
+        wait_until(lambda: refusals(log, "control") > before, LIMIT_S, "the line")
+
+
+def test_who_makes_triton_load_a_model_is_recorded(
+    stack: Stack, settings: Settings, recorded: Recorded, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # The environment of a command of this stack.
+    monkeypatch.setenv("UNCIA_STACK_DIR", str(stack.folder))
+    with ModelControl(settings) as control:
+        control.load(settings.model)
+    recorded(action="model_loaded", who=getpass.getuser(), what=settings.model)
+
+
+def refusals(log: Path, key: str) -> int:
+    """Lines of refusals for want of this key."""
+    return sum(f"uncia-{key}'" in line for line in log.read_text().splitlines()) if log.exists() else 0

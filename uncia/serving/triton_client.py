@@ -1,5 +1,6 @@
 """Clients of Triton: `Classifier` for the workers, and `ModelControl`, which loads models and runs self-tests."""
 
+import getpass
 import os
 import time
 from dataclasses import dataclass
@@ -11,6 +12,7 @@ import tritonclient.grpc as triton
 from numpy.typing import NDArray
 from tritonclient.utils import InferenceServerException
 
+from uncia.audit import AuditLog, audit_file_of_process
 from uncia.errors import DependencyDown
 from uncia.events import Lane
 from uncia.imaging.frames import Pixels
@@ -180,6 +182,7 @@ class ModelControl:
             self._client.load_model(model, headers=self._headers, client_timeout=timeout_s)
         except InferenceServerException as error:
             raise dependency_error(error, self._settings, model) from error
+        self._record("model_loaded", model)
 
     def unload(self, model: str, *, timeout_s: float = 60) -> None:
         """Unload a model; does nothing when it is not loaded. Raises `DependencyDown`."""
@@ -187,6 +190,11 @@ class ModelControl:
             self._client.unload_model(model, headers=self._headers, client_timeout=timeout_s)
         except InferenceServerException as error:
             raise dependency_error(error, self._settings, model) from error
+        self._record("model_unloaded", model)
+
+    def _record(self, action: str, model: str) -> None:
+        """Put a use of the control key into the audit log: a model is a program."""
+        AuditLog(audit_file_of_process(self._settings.data_dir)).record(action, getpass.getuser(), model)
 
     def list_served(self, model: str | None = None) -> list[ServedVersion]:
         """Return Triton's repository index, for all models or one. Raises `DependencyDown`."""
