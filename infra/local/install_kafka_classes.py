@@ -1,7 +1,8 @@
-"""Archives the classes that the broker loads, parsed, in `.local/parts/kafka-classes` (Java's class data sharing).
+"""Prepares Kafka's starts, in `.local/parts/kafka-classes`: its classes, parsed, and the first records of new brokers.
 
-A broker with the archive starts in two thirds of the time. Java leaves an archive of other jars or of another Java
-unread, so that it can only be missing, never wrong.
+A broker with the archive of classes (Java's class data sharing) starts in two thirds of the time. Java leaves an
+archive of other jars or of another Java unread, so that it can only be missing, never wrong. The records name the
+features of this version of Kafka; with them, a new broker needs no format tool.
 """
 
 import os
@@ -13,8 +14,8 @@ from pathlib import Path
 from uncia.errors import StackError
 from uncia.infra.local.install_tools import build_directory, digest, is_complete, note, run
 from uncia.infra.local.java import find_java
-from uncia.infra.local.kafka import CLASSES_FILE, CLASSES_PART
-from uncia.infra.local.layout import parts_dir
+from uncia.infra.local.kafka import CLASSES_FILE, CLASSES_PART, FEATURES_FILE
+from uncia.infra.local.layout import Layout, parts_dir
 
 
 def complete() -> bool:
@@ -36,16 +37,17 @@ def install() -> None:
     with tempfile.TemporaryDirectory(prefix="uncia-classes-") as folder:
         try:
             with build_directory(CLASSES_PART, _fingerprint()) as staging:
-                _record(Path(folder), staging / CLASSES_FILE)
+                _record(Path(folder), staging)
         except StackError as error:
             note(f"Kafka's classes were not archived, and it starts more slowly: {error}")
 
 
-def _record(folder: Path, archive: Path) -> None:
+def _record(folder: Path, staging: Path) -> None:
+    archive, stack = staging / CLASSES_FILE, folder / "stack"
     own = {name: value for name, value in os.environ.items() if not name.startswith("UNCIA_")}
     environment = {
         **own,
-        "UNCIA_STACK_DIR": str(folder / "stack"),
+        "UNCIA_STACK_DIR": str(stack),
         "UNCIA_PARTS_DIR": str(parts_dir()),
         # The name may contain a blank; Java's own variable splits at blanks, except in quotes.
         "JDK_JAVA_OPTIONS": f'-XX:ArchiveClassesAtExit="{archive}"',
@@ -57,10 +59,11 @@ def _record(folder: Path, archive: Path) -> None:
         run([*uncia, "down"], "Kafka did not stop", environment)
     if not archive.exists():
         raise StackError("Java wrote no archive")
+    shutil.copyfile(Layout(stack, folder).data("kafka") / FEATURES_FILE, staging / FEATURES_FILE)
 
 
 def _fingerprint() -> str:
     jars = sorted((jar.name, jar.stat().st_size) for jar in parts_dir().glob("kafka/libs/*.jar"))
     java = find_java().resolve()
     release = java.parent.parent / "release"
-    return digest(str(jars), str(java), release.read_bytes() if release.exists() else b"")
+    return digest("archive and features", str(jars), str(java), release.read_bytes() if release.exists() else b"")

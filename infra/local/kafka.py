@@ -10,16 +10,19 @@ from uncia.infra.local.auditor import BROKER_LOG
 from uncia.infra.local.certificates import KAFKA, NETWORK, keystore
 from uncia.infra.local.java import find_java
 from uncia.infra.local.kafka_access import grant_access
-from uncia.infra.local.kafka_files import Listener, logging_with_access_log, server_properties
+from uncia.infra.local.kafka_files import NODE_ID, Listener, logging_with_access_log, server_properties
 from uncia.infra.local.layout import parts_dir, write_private
 from uncia.infra.local.network import network_addresses
 from uncia.infra.local.service import NotReady, Service
+from uncia.infra.local.stack_identity import new_kafka_id
 from uncia.kafka.broker import create_topics, existing_topics
 from uncia.topics import TOPICS
 
 _KEYSTORE, _NETWORK_KEYSTORE = "kafka.keystore.pem", "network.keystore.pem"
+_META_FILE = "meta.properties"
 
-CLASSES_PART, CLASSES_FILE = "kafka-classes", "kafka.jsa"
+CLASSES_PART, CLASSES_FILE, FEATURES_FILE = "kafka-classes", "kafka.jsa", "bootstrap.checkpoint"
+"""The part of the installation, and its files: the archive of classes, and the first records of a new broker."""
 
 _SHORT_RUN = ("-XX:TieredStopAtLevel=1",)
 LONG_RUN = ("-XX:CompileThresholdScaling=5",)
@@ -66,6 +69,7 @@ class Kafka(Service):
             "kafka.properties": properties,
             "log4j2.properties": logging_with_access_log(layout.logs / BROKER_LOG, BROKER_LINES),
             _KEYSTORE: keystore(keys, KAFKA),
+            _META_FILE: self._meta_properties(),
         }
         if network is not None:
             files[_NETWORK_KEYSTORE] = keystore(keys, NETWORK)
@@ -82,22 +86,29 @@ class Kafka(Service):
         """Format the storage once. A format that was interrupted is repeated: no message can have been stored yet."""
         data = self.site.layout.data("kafka")
         stamp = data.with_name("kafka.formatted")
-        tool = shlex.join(
-            [
-                *self._java("-Xmx128m", *_SHORT_RUN),
-                "kafka.tools.StorageTool",
-                "format",
-                "--cluster-id",
-                self.site.identity.kafka_cluster,
-                "--config",
-                str(self.site.layout.run / "kafka.properties"),
-            ]
-        )
         folder, done = shlex.quote(str(data)), shlex.quote(str(stamp))
-        # The format tool does not sync. Without these syncs a power cut can leave a half-written format, from which
-        # Kafka does not start, or lose the stamp, after which a log with messages would be formatted again.
+        # Formatting does not sync. Without these syncs a power cut can leave a half-written format, from which Kafka
+        # does not start, or lose the stamp, after which a log with messages would be formatted again.
         synced = f"sync -f {folder} && touch {done} && sync {done} {shlex.quote(str(stamp.parent))}"
-        return [f"test -f {done} || {{ rm -rf {folder} && mkdir {folder} && {tool} && {synced}; }} || exit 1"]
+        formatted = f"rm -rf {folder} && mkdir {folder} && {self._format(data)} && {synced}"
+        return [f"test -f {done} || {{ {formatted}; }} || exit 1"]
+
+    def _meta_properties(self) -> str:
+        """The ids of a new broker's folder; one that is formatted has its own."""
+        cluster = self.site.identity.kafka_cluster
+        return f"version=1\nnode.id={NODE_ID}\ncluster.id={cluster}\ndirectory.id={new_kafka_id()}\n"
+
+    def _format(self, data: Path) -> str:
+        """The command that formats: what Kafka's tool wrote at the installation, copied, or else the tool.
+
+        Only the ids differ between brokers of one version; the tool takes a second, for which a first start waits.
+        """
+        features = self.site.layout.parts / CLASSES_PART / FEATURES_FILE
+        if features.exists():
+            return shlex.join(["cp", str(features), str(self.site.layout.run / _META_FILE), f"{data}/"])
+        configuration = str(self.site.layout.run / "kafka.properties")
+        arguments = ["format", "--cluster-id", self.site.identity.kafka_cluster, "--config", configuration]
+        return shlex.join([*self._java("-Xmx128m", *_SHORT_RUN), "kafka.tools.StorageTool", *arguments])
 
     def command(self) -> list[str]:
         """The broker, with at most 512 MB of heap. The serial collector costs the least on few cores."""

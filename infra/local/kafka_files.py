@@ -8,12 +8,14 @@ from pathlib import Path
 
 from uncia.infra.local.certificates import KAFKA, KAFKA_ADMIN
 
-__all__ = ["LOGGING", "Listener", "logging_with_access_log", "server_properties"]
+__all__ = ["LOGGING", "NODE_ID", "Listener", "logging_with_access_log", "server_properties"]
+
+NODE_ID = 1
 
 _PROPERTIES = """\
 process.roles=broker,controller
-node.id=1
-controller.quorum.voters=1@{controller}
+node.id={node}
+controller.quorum.voters={node}@{controller}
 listeners=CLIENTS://{clients.listen},INTERNAL://{internal.listen},CONTROLLER://{controller}{network_listener}
 advertised.listeners=CLIENTS://{clients.advertised},INTERNAL://{internal.advertised}{network_advertised}
 controller.listener.names=CONTROLLER
@@ -156,6 +158,7 @@ def server_properties(
     `network_keystore` are PEM files; `logs` is the folder of the messages.
     """
     properties = _PROPERTIES.format(
+        node=NODE_ID,
         clients=clients,
         internal=internal,
         controller=controller,

@@ -141,7 +141,7 @@ def ensure_identity(folder: Path, runtime_dir: Path) -> StackIdentity:
     identity = StackIdentity(
         stack_id=known.stack_id if known else secrets.token_hex(8),
         ports=assign_ports(known.ports if known else {}),
-        kafka_cluster=known.kafka_cluster if known else _cluster_id(),
+        kafka_cluster=known.kafka_cluster if known else new_kafka_id(),
         runtime_dir=str(runtime_dir),
     )
     state = {
@@ -193,8 +193,8 @@ _HEADING = [
 ]
 
 
-def _cluster_id() -> str:
-    """16 bytes in URL-safe base64, as Kafka requires, without a leading dash, which would be parsed as an option."""
-    while (cluster_id := secrets.token_urlsafe(16)).startswith("-"):
+def new_kafka_id() -> str:
+    """A new id of a cluster or a folder: 16 bytes in URL-safe base64, without a dash at the start, as of an option."""
+    while (drawn := secrets.token_urlsafe(16)).startswith("-"):
         pass
-    return cluster_id
+    return drawn

@@ -20,7 +20,7 @@ from uncia.infra.local.access_log import BROKER_LINES
 from uncia.infra.local.auditor import BROKER_LOG
 from uncia.infra.local.certificates import ensure_certificates
 from uncia.infra.local.credentials import ensure_keys
-from uncia.infra.local.kafka import Kafka, archive_options
+from uncia.infra.local.kafka import CLASSES_PART, FEATURES_FILE, Kafka, archive_options
 from uncia.infra.local.layout import Layout, claim
 from uncia.infra.local.own_user import Confined, user_number
 from uncia.infra.local.seaweedfs import SeaweedFS
@@ -147,6 +147,57 @@ def test_every_server_of_the_store_accepts_the_certificate_of_this_stack_alone(s
 
 def test_the_store_takes_no_further_identity_from_the_callers_environment(site: StackContext) -> None:
     assert any(line.startswith("unset AWS_ACCESS_KEY_ID AWS_SECRET_ACCESS_KEY") for line in SeaweedFS(site).before())
+
+
+@pytest.fixture
+def installed_kafka(site: StackContext, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Kafka:
+    """A broker with the first records that the installation keeps, in a stack whose configuration is written."""
+    java = tmp_path / "no-java" / "bin" / "java"
+    monkeypatch.setattr("uncia.infra.local.kafka.find_java", lambda: java)
+    # A link to the installed parts.
+    site.layout.parts.unlink()
+    part = site.layout.parts / CLASSES_PART
+    part.mkdir(parents=True)
+    (part / FEATURES_FILE).write_bytes(b"features")
+    kafka = Kafka(site)
+    site.layout.data("kafka").parent.mkdir(parents=True, exist_ok=True)
+    kafka.write(site.layout.run)
+    return kafka
+
+
+def prepare_storage(kafka: Kafka) -> int:
+    """The exit status of what the start script runs before the broker."""
+    return subprocess.run(["/bin/sh", "-c", "\n".join(kafka.before())], check=False).returncode
+
+
+def test_a_new_broker_is_formatted_by_a_copy_with_ids_of_its_own(installed_kafka: Kafka) -> None:
+    assert prepare_storage(installed_kafka) == 0
+    folder = installed_kafka.site.layout.data("kafka")
+    ids = dict(line.split("=") for line in (folder / "meta.properties").read_text().splitlines())
+    assert (folder / FEATURES_FILE).read_bytes() == b"features"
+    assert (ids["cluster.id"], ids["version"]) == (installed_kafka.site.identity.kafka_cluster, "1")
+    assert len(ids["directory.id"]) == 22
+
+
+def test_a_broker_with_messages_is_never_formatted_again(installed_kafka: Kafka) -> None:
+    prepare_storage(installed_kafka)
+    message = installed_kafka.site.layout.data("kafka") / "message"
+    message.write_bytes(b"stored")
+    assert prepare_storage(installed_kafka) == 0
+    assert message.read_bytes() == b"stored"
+
+
+def test_a_format_that_was_interrupted_is_repeated(installed_kafka: Kafka) -> None:
+    folder = installed_kafka.site.layout.data("kafka")
+    folder.mkdir()
+    (folder / "meta.properties").write_text("half")
+    assert prepare_storage(installed_kafka) == 0
+    assert "cluster.id" in (folder / "meta.properties").read_text()
+
+
+def test_without_the_first_records_the_format_tool_is_run(installed_kafka: Kafka) -> None:
+    (installed_kafka.site.layout.parts / CLASSES_PART / FEATURES_FILE).unlink()
+    assert "kafka.tools.StorageTool format" in installed_kafka.before()[0]
 
 
 @pytest.fixture
