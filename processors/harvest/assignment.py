@@ -4,6 +4,7 @@
 """
 
 import threading
+import time
 from collections.abc import Callable, Collection, Mapping
 
 from uncia import __version__
@@ -21,9 +22,11 @@ _MOST_CONTACTS = 64
 class SharedLimiter(HostLimiter):
     """A limiter whose pauses are published, so that they hold for other workers, too."""
 
-    def __init__(self, may_start: Callable[[], bool], publish: Callable[[str, float], None]) -> None:
+    def __init__(
+        self, may_start: Callable[[], bool], publish: Callable[[str, float], None], clock: Callable[[], float]
+    ) -> None:
         """`publish`: called with host and seconds, from the thread that asked the host."""
-        super().__init__(asked_before=True, may_start=may_start)
+        super().__init__(clock=clock, asked_before=True, may_start=may_start)
         self._publish = publish
 
     def pause(self, host: str, seconds: float) -> None:
@@ -46,12 +49,13 @@ class Assignment:
         publish_pause: Callable[[str, float], None],
         trusted: Collection[tuple[str, int]],
         pauses: Mapping[str, float],
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         """`holds`: whether no other worker can have the partitions yet; `trusted`: origins that may be in a private
         network; `pauses`: seconds, by host."""
         self.partitions = frozenset(partitions)
         self.stop = threading.Event()
-        self.limiter = SharedLimiter(lambda: not self.stop.is_set() and holds(), publish_pause)
+        self.limiter = SharedLimiter(lambda: not self.stop.is_set() and holds(), publish_pause, clock)
         for host, seconds in pauses.items():
             self.limiter.adopt_pause(host, seconds)
         self._trusted = trusted
