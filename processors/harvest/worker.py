@@ -327,7 +327,8 @@ class HarvestWorker:
         bucket, count = self._settings.bucket, 0
         before = datetime.now(UTC) - timedelta(seconds=KEPT_S)
         for found in self._store.list(bucket, HARVEST_PREFIX):
-            if found.modified < before:
+            # A store that does not list times: 1970.
+            if 0 < found.modified.timestamp() < before.timestamp():
                 self._store.delete_with_versions(bucket, found.key)
                 count += 1
         return count
