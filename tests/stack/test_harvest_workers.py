@@ -43,6 +43,9 @@ PAUSE_S = 4
 HOSTS_OF_A_PARTITION = 2
 PICTURES_OF_A_HOST = 7
 
+ALL_PARTITIONS = '"partitions": [0, 1, 2, 3]'
+"""In the log of a worker."""
+
 HTML = Answer(200, {"Content-Type": "image/jpeg"}, b"<html>Sorry</html>")
 
 
@@ -254,6 +257,32 @@ def test_a_dataset_is_complete_and_the_rate_is_kept_although_a_worker_and_the_ru
         rows = list(csv.DictReader(file))
     assert len({row["path"] for row in rows}) == len(rows) == source.good()
     assert source.forbidden not in {one.path for one in source.requests}
+    assert_polite(source)
+
+
+def test_a_worker_that_was_suspended_beyond_its_session_asks_nobody_when_it_resumes(
+    stack: Stack,
+    source: PictureHosts,
+    harvest: Path,
+    start_worker: Callable[[str], WorkerProcess],
+) -> None:
+    suspended, other = start_worker("suspended"), start_worker("other")
+    for worker in (suspended, other):
+        worker.wait_until_ready()
+    with running(stack, harvest) as run:
+        wait_until(lambda: "picture_fetched" in suspended.output, LIMIT_S, "a picture of the worker")
+        suspended.process.send_signal(signal.SIGSTOP)
+        before = len(other.output)
+        wait_until(lambda: ALL_PARTITIONS in other.output[before:], LIMIT_S, "an owner of all partitions")
+        suspended.process.send_signal(signal.SIGCONT)
+        output, _ = run.communicate(timeout=SCALE * LIMIT_S)
+    assert run.returncode == 0, output + other.output[-3000:]
+    assert states(harvest)["stored", ""] == source.good()
+    assert_polite(source)
+
+
+def assert_polite(source: PictureHosts) -> None:
+    """Each host was asked at its rate by all workers together, and got the pause that it asked for."""
     for server in source.servers.values():
         times = sorted(one.at for one in server.requests)
         for (i, first), (j, second) in combinations(enumerate(times), 2):
