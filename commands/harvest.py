@@ -142,6 +142,13 @@ def plan(
 def run(
     folder: Folder,
     workers: Annotated[int, typer.Option(min=1, max=64, help="Pictures that are fetched at the same time.")] = 8,
+    on_workers: Annotated[
+        bool,
+        typer.Option(
+            "--on-workers",
+            help="Have workers `harvest` on Kafka download the pictures, on any number of machines, and collect them.",
+        ),
+    ] = False,
     quick: Annotated[
         bool, typer.Option("--quick", help="Do not weigh the labels, which runs a neural network.")
     ] = False,
@@ -152,8 +159,12 @@ def run(
 
     Can be interrupted and run again at any time. Exits with status 1 if a source was unavailable: run it again later.
     """
-    from uncia.training.harvest.polite_client import HarvestStopped
+    from uncia.polite_http.client import FetchStopped
     from uncia.training.harvest.running import RunProgress, run_harvest
+    from uncia.training.harvest.worker_fetching import WorkersOnKafka
+
+    def silent() -> None:
+        echo("no worker has fetched a picture for a minute: start one with `uncia worker harvest`", err=True)
 
     shown = not as_json
     with (
@@ -168,10 +179,11 @@ def run(
                 folder,
                 None if quick else _embed_with_cache(cache),
                 workers=workers,
+                on_kafka=WorkersOnKafka(settings(), silent) if on_workers else None,
                 stop=stop,
                 progress=RunProgress(searching, fetching, comparing, embedding),
             )
-        except HarvestStopped:
+        except FetchStopped:
             echo(f"stopped; `uncia harvest run {folder}` continues", err=True)
             raise typer.Exit(130) from None
     _print_result(folder, result, as_json)

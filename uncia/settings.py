@@ -565,6 +565,21 @@ class Settings(BaseSettings):
         default=1, ge=1, le=50, description="whole photographs that a rule requests of one burst, the best ones first"
     )
 
+    # Harvest
+    harvest_worker: bool = Field(
+        default=False,
+        description="`uncia up` starts the worker `harvest`, which downloads pictures for `uncia harvest run "
+        "--on-workers` (docs/harvest.md)",
+    )
+    harvest_downloads: int = Field(
+        default=8, ge=1, le=64, description="pictures that a worker `harvest` downloads at the same time, one a host"
+    )
+    harvest_private_origins: Annotated[tuple[str, ...], NoDecode] = Field(
+        default=(),
+        description="`host:port` of servers in private networks, comma-separated, from which a worker `harvest` may "
+        "download, such as a mirror; it refuses all other private addresses",
+    )
+
     # Reconcile
     reconcile_every_s: float = Field(
         default=60, gt=0, description="interval of comparisons with the bucket, in seconds"
@@ -790,7 +805,9 @@ class Settings(BaseSettings):
         default="auto", description="`auto`: console on a terminal, JSON lines otherwise"
     )
 
-    @field_validator("own_buckets", "focus_taxa", "identify_taxa", "fetch_taxa", mode="before")
+    @field_validator(
+        "own_buckets", "focus_taxa", "identify_taxa", "fetch_taxa", "harvest_private_origins", mode="before"
+    )
     @classmethod
     def _comma_separated(cls, value: Any) -> Any:
         return _split(value)

@@ -19,6 +19,9 @@ from uncia.events import (
     ExplanationRequested,
     FetchRequested,
     FrameLate,
+    HarvestHostPaused,
+    HarvestPictureFetched,
+    HarvestPictureRequested,
     ImageExplained,
     ImagePredicted,
     ImageUploaded,
@@ -253,6 +256,30 @@ PUBLIC_BURST_RESOLVED = Topic(
     compacted=True,
     co_partitioned=False,
 )
+HARVEST_PICTURE_REQUESTED = Topic(
+    name=HarvestPictureRequested.topic,
+    description="A picture of a public source that a worker is to download for a harvest.",
+    key="host of the URL",
+    event=HarvestPictureRequested,
+    retention_days=7,
+    co_partitioned=False,
+)
+HARVEST_PICTURE_FETCHED = Topic(
+    name=HarvestPictureFetched.topic,
+    description="A picture was downloaded for a harvest, or could not be.",
+    key="harvest id",
+    event=HarvestPictureFetched,
+    retention_days=7,
+    co_partitioned=False,
+)
+HARVEST_HOST_PAUSED = Topic(
+    name=HarvestHostPaused.topic,
+    description="A host of pictures is to be left alone until a time, by every worker.",
+    key="host",
+    event=HarvestHostPaused,
+    retention_days=7,
+    co_partitioned=False,
+)
 STATUS_REPORTED = Topic(
     name=StatusReported.topic,
     description="A report of a cellular camera about its battery, signal, card or temperature.",
@@ -354,6 +381,9 @@ TOPICS: tuple[Topic, ...] = (
     RECORDING_ANALYSED,
     PUBLIC_BURST_RESOLVED,
     STATUS_REPORTED,
+    HARVEST_PICTURE_REQUESTED,
+    HARVEST_PICTURE_FETCHED,
+    HARVEST_HOST_PAUSED,
     DEAD_LETTER,
     DEAD_LETTER_SETTLED,
 )

@@ -19,6 +19,7 @@ from uncia.storage.object_keys import (
     CROPS_PREFIX,
     EXPLANATIONS_PREFIX,
     FETCH_PREFIX,
+    HARVEST_PREFIX,
     INDIVIDUALS_PREFIX,
     SPECTROGRAMS_PREFIX,
 )
@@ -38,6 +39,9 @@ from uncia.topics import (
     EXPLANATION_REQUESTED,
     FETCH_REQUESTED,
     FRAME_LATE,
+    HARVEST_HOST_PAUSED,
+    HARVEST_PICTURE_FETCHED,
+    HARVEST_PICTURE_REQUESTED,
     IDENTIFY_STATE,
     IMAGE_BACKFILLED,
     IMAGE_EXPLAINED,
@@ -348,6 +352,28 @@ PARTS: tuple[Part, ...] = (
         triton=_INFERENCE,
     ),
     Part(
+        "harvest",
+        Kind.WORKER,
+        "Downloads pictures of public sources for `uncia harvest run --on-workers`, at a polite rate for each host.",
+        reads=(HARVEST_PICTURE_REQUESTED,),
+        follows=(HARVEST_HOST_PAUSED,),
+        writes=(HARVEST_PICTURE_REQUESTED, HARVEST_PICTURE_FETCHED, HARVEST_HOST_PAUSED, DEAD_LETTER),
+        module="uncia.processors.harvest.worker",
+        needs=("kafka", "seaweedfs"),
+        embedded=True,
+        wanted_by="harvest_worker",
+        scales="one process per partition of the request topic; each host is asked by one of them",
+        extra="processors",
+        # No photograph: it handles what strangers' servers send. It lists keys to delete what is older than a week.
+        store=(
+            StoreRight(StoreAction.LIST),
+            *(
+                StoreRight(action, HARVEST_PREFIX)
+                for action in (StoreAction.READ, StoreAction.WRITE, StoreAction.DELETE)
+            ),
+        ),
+    ),
+    Part(
         "reconcile",
         Kind.SERVICE,
         "Compares the bucket with the topics; announces objects whose notification was lost.",
@@ -473,6 +499,7 @@ PARTS: tuple[Part, ...] = (
             IMAGE_PREDICTED,
             EXPLANATION_REQUESTED,
             FETCH_REQUESTED,
+            HARVEST_PICTURE_REQUESTED,
             SECOND_LOOK_REQUESTED,
             SECOND_LOOK_COMPLETED,
             STATIC_OBJECTS_CLEARED,
@@ -533,6 +560,15 @@ PARTS: tuple[Part, ...] = (
         Kind.COMMAND,
         "Lists calls in sound recordings, and exports them as an Audubon Core table.",
         follows=(SOUND_HEARD, RECORDING_ANALYSED),
+    ),
+    Part(
+        "harvest run",
+        Kind.COMMAND,
+        "Gathers pictures of public sources; with `--on-workers` it publishes the downloads, and collects them.",
+        follows=(HARVEST_PICTURE_FETCHED,),
+        writes=(HARVEST_PICTURE_REQUESTED,),
+        extra="models",
+        store=(StoreRight(StoreAction.READ, HARVEST_PREFIX),),
     ),
     Part(
         "report",

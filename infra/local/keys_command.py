@@ -259,16 +259,18 @@ def revoke_key(name: _Name) -> None:
 
 
 @app.command("environment")
-def environment(name: _Name) -> None:
+def environment(name: _Name, network: _Network = False, cafile: _Cafile = _CAFILE) -> None:
     """Print the variables with which a further process of a part connects, such as a second `uncia worker predict`.
 
-    They contain its keys: `set -a; eval "$(uncia keys environment predict)"; uncia worker predict`.
+    They contain its keys: `set -a; eval "$(uncia keys environment predict)"; uncia worker predict`. On another machine
+    those parts can run that need no Triton.
     """
     stack = Stack(stack_dir())
     keys, identity = stack.require_keys(), identity_named(name)
     if identity is None or name not in keys.credentials:
         raise UnciaError(f"there is no key {name!r}: `uncia keys list` shows all")
-    for variable, value in keys.environment(identity).items():
+    addresses = _addresses(stack, identity, network=True, cafile=cafile) if network else {}
+    for variable, value in {**keys.environment(identity), **addresses}.items():
         echo(assignment(variable, value))
 
 

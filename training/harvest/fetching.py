@@ -6,7 +6,7 @@ import shutil
 import tempfile
 import threading
 from collections import defaultdict, deque
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -16,31 +16,31 @@ from typing import TYPE_CHECKING, BinaryIO
 from PIL import Image
 
 from uncia.errors import RejectedImage
+from uncia.harvest_requests import MAX_PICTURE_BYTES
 from uncia.imaging.frame_spec import FrameSpec
 from uncia.imaging.frames import decode_frame
-from uncia.storage.durable import replace_durably
-from uncia.training.datasets.image_decoding import MAX_PIXELS, OTHER_FORMATS, load_frame, read_bytes
-from uncia.training.harvest import HarvestError
-from uncia.training.harvest.polite_client import (
+from uncia.polite_http.client import (
     LONGEST_WAIT_S,
     FetchFailed,
-    HarvestStopped,
+    FetchStopped,
     PoliteClient,
     origin_of,
 )
+from uncia.polite_http.rate_limit import HostLimiter
+from uncia.polite_http.robots import Robots
+from uncia.storage.durable import replace_durably
+from uncia.training.datasets.image_decoding import MAX_PIXELS, OTHER_FORMATS, load_frame, read_bytes
+from uncia.training.harvest import HarvestError
 from uncia.training.harvest.query import LOCAL
-from uncia.training.harvest.rate_limit import HostLimiter
-from uncia.training.harvest.robots import Robots
 from uncia.training.harvest.store import HarvestStore, WantedPicture
 from uncia.training.progress import ProgressCallback, no_progress
 
 if TYPE_CHECKING:
     from uncia.training.harvest.local_source import LocalSource
 
-__all__ = ["MAX_PICTURE_BYTES", "PICTURES", "FetchOutcome", "PictureFetcher", "remove_leftovers"]
+__all__ = ["PICTURES", "FetchOutcome", "PictureFetcher", "note_failure", "remove_leftovers", "store_picture"]
 
 PICTURES = "pictures"
-MAX_PICTURE_BYTES = 50 * 1_048_576
 _LEAST_SIDE = 64
 """Pixels: smaller pictures are icons."""
 _SMALL = FrameSpec(width=128, height=96, window=128, crop_top=0, crop_bottom=0)
@@ -68,6 +68,11 @@ class FetchOutcome:
     left_out: int = 0
     postponed: int = 0
     """Pictures whose host failed: the next run tries them again."""
+
+    def __add__(self, other: "FetchOutcome") -> "FetchOutcome":
+        return FetchOutcome(
+            self.stored + other.stored, self.left_out + other.left_out, self.postponed + other.postponed
+        )
 
 
 class _HostQueue:
@@ -126,12 +131,13 @@ class PictureFetcher:
         self._outcome = FetchOutcome()
         self._done = 0
 
-    def fetch_all(self, workers: int, progress: ProgressCallback = no_progress) -> FetchOutcome:
-        """Fetch everything that is wanted, with so many threads.
+    def fetch_all(
+        self, wanted: Sequence[WantedPicture], workers: int, progress: ProgressCallback = no_progress
+    ) -> FetchOutcome:
+        """Fetch these pictures, with so many threads.
 
-        Raises `HarvestStopped` after an interruption, and `HarvestError` where the folder cannot be written.
+        Raises `FetchStopped` after an interruption, and `HarvestError` where the folder cannot be written.
         """
-        wanted = self._store.wanted_pictures()
         queue = _HostQueue(wanted, self._limiter)
         (self._folder / PICTURES).mkdir(parents=True, exist_ok=True)
         with ThreadPoolExecutor(workers) as pool:
@@ -148,7 +154,7 @@ class PictureFetcher:
     def _work(self, queue: _HostQueue, total: int, progress: ProgressCallback) -> None:
         while (picture := queue.take()) is not None:
             if self._stop.is_set():
-                raise HarvestStopped
+                raise FetchStopped
             host = _host_of(picture)
             try:
                 stored = self._fetch(picture)
@@ -165,16 +171,12 @@ class PictureFetcher:
                 progress(self._done, total)
 
     def _note_failure(self, picture: WantedPicture, error: FetchFailed, queue: _HostQueue) -> None:
+        dropped = 0
         if error.temporary:
             for_long = (error.retry_after_s or 0.0) > LONGEST_WAIT_S
             dropped = queue.failed(_host_of(picture), for_long=for_long)
-            if error.reason == "paused" or self._store.count_attempt(picture.id) < _RUNS:
-                self._count(postponed=1 + dropped)
-                return
-            self._count(postponed=dropped)
-        state = "refused" if error.reason == "robots" else "failed"
-        self._store.mark(picture.id, state, error.reason, str(error))
-        self._count(left_out=1)
+        postponed = note_failure(self._store, picture.id, error)
+        self._count(postponed=postponed + dropped, left_out=not postponed)
 
     def _count(self, *, stored: int = 0, left_out: int = 0, postponed: int = 0) -> None:
         with self._lock:
@@ -183,25 +185,7 @@ class PictureFetcher:
             self._outcome.postponed += postponed
 
     def _fetch(self, picture: WantedPicture) -> bool:
-        handle, name = tempfile.mkstemp(prefix=_PART, dir=self._folder / PICTURES)
-        part = Path(name)
-        try:
-            with os.fdopen(handle, "w+b") as file:
-                self._copy(picture, file)
-            suffix = check_picture(part)
-            with part.open("rb") as file:
-                sha256 = hashlib.file_digest(file, "sha256").hexdigest()
-            relative = Path(PICTURES) / sha256[:2] / f"{sha256}{suffix}"
-            target = self._folder / relative
-            target.parent.mkdir(exist_ok=True)
-            size = part.stat().st_size
-            part.chmod(0o644)
-            replace_durably(part, target)
-            return self._store.mark_stored(
-                picture.id, relative, sha256, size, f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}"
-            )
-        finally:
-            part.unlink(missing_ok=True)
+        return store_picture(self._store, self._folder, picture.id, lambda file: self._copy(picture, file))
 
     def _copy(self, picture: WantedPicture, file: BinaryIO) -> None:
         if picture.source == LOCAL:
@@ -226,6 +210,45 @@ class PictureFetcher:
         assert self._robots is not None
         if not self._robots.allows(url):
             raise FetchFailed("robots", "robots.txt of the host forbids it", temporary=False)
+
+
+def store_picture(
+    store: HarvestStore,
+    folder: Path,
+    picture: int,
+    copy: Callable[[BinaryIO], datetime | None],
+) -> bool:
+    """Copy a picture into the folder, and check it. False: an earlier picture has the same bytes.
+
+    `copy` writes the bytes into a file, and returns when they were retrieved; None: now. Raises `FetchFailed` for what
+    is no whole photograph, and `OSError` where the folder cannot be written.
+    """
+    handle, name = tempfile.mkstemp(prefix=_PART, dir=folder / PICTURES)
+    part = Path(name)
+    try:
+        with os.fdopen(handle, "w+b") as file:
+            retrieved = copy(file) or datetime.now(UTC)
+        suffix = check_picture(part)
+        with part.open("rb") as file:
+            sha256 = hashlib.file_digest(file, "sha256").hexdigest()
+        relative = Path(PICTURES) / sha256[:2] / f"{sha256}{suffix}"
+        target = folder / relative
+        target.parent.mkdir(exist_ok=True)
+        size = part.stat().st_size
+        part.chmod(0o644)
+        replace_durably(part, target)
+        return store.mark_stored(picture, relative, sha256, size, f"{retrieved:%Y-%m-%dT%H:%M:%SZ}")
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def note_failure(store: HarvestStore, picture: int, error: FetchFailed) -> bool:
+    """Leave a picture out, or postpone it to the next run: True."""
+    if error.temporary and (error.reason == "paused" or store.count_attempt(picture) < _RUNS):
+        return True
+    state = "refused" if error.reason.startswith("robots") else "failed"
+    store.mark(picture, state, error.reason, str(error))
+    return False
 
 
 def check_picture(path: Path) -> str:

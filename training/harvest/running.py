@@ -12,6 +12,10 @@ from numpy.typing import NDArray
 
 from uncia import __version__
 from uncia.camtrap.taxonomy import Taxonomy
+from uncia.harvest_requests import AGENT
+from uncia.polite_http.client import FetchFailed, FetchStopped, PoliteClient, origin_of
+from uncia.polite_http.rate_limit import HostLimiter
+from uncia.polite_http.robots import Robots
 from uncia.storage.process_lock import exclusive
 from uncia.training.datasets.dataset import Sample
 from uncia.training.harvest import HarvestError
@@ -19,22 +23,18 @@ from uncia.training.harvest.dataset_writing import purpose_counts, write_dataset
 from uncia.training.harvest.doubts import assess_labels
 from uncia.training.harvest.duplicates import find_duplicate_pictures
 from uncia.training.harvest.fetching import FetchOutcome, PictureFetcher, remove_leftovers
-from uncia.training.harvest.local_source import LocalSource, open_local_source
-from uncia.training.harvest.polite_client import FetchFailed, HarvestStopped, PoliteClient, origin_of
+from uncia.training.harvest.local_source import open_local_source
 from uncia.training.harvest.query import LOCAL, NEGATIVE_LABEL, HarvestPlan, QueryKind, TargetTaxon
-from uncia.training.harvest.rate_limit import HostLimiter
 from uncia.training.harvest.review import read_decisions, write_review
-from uncia.training.harvest.robots import Robots
 from uncia.training.harvest.searching import SearchOutcome, search_sources
 from uncia.training.harvest.sources.page import SourceApi
 from uncia.training.harvest.sources.registry import load_sources
 from uncia.training.harvest.store import HarvestStore, StoredPicture, harvest_file
 from uncia.training.harvest.taxon_names import TaxonRequest, resolve_taxon
+from uncia.training.harvest.worker_fetching import WorkerFetcher, WorkersOnKafka
 from uncia.training.progress import ProgressCallback, no_progress
 
 __all__ = ["EmbedPictures", "HarvestResult", "harvest_status", "resolve_taxa", "run_harvest"]
-
-AGENT = "Uncia"
 
 
 class EmbedPictures(Protocol):
@@ -124,12 +124,14 @@ def run_harvest(
     embed: EmbedPictures | None,
     *,
     workers: int = 8,
+    on_kafka: WorkersOnKafka | None = None,
     stop: threading.Event | None = None,
     progress: RunProgress = RunProgress(),
 ) -> HarvestResult:
     """Continue a harvest until its sources have no more, and write its dataset.
 
-    Without `embed`, labels are not weighed. Raises `HarvestError`, and `HarvestStopped` when `stop` was set; a run may
+    Without `embed`, labels are not weighed. With `on_kafka`, workers download the pictures of public sources; `workers`
+    is the number of threads of this process. Raises `HarvestError`, and `FetchStopped` when `stop` was set; a run may
     be interrupted or killed at any moment, and another one continues it.
     """
     stop = stop or threading.Event()
@@ -142,7 +144,16 @@ def run_harvest(
         local = open_local_source(plan, folder) if LOCAL in plan.sources else None
         remove_leftovers(folder)
         search = search_sources(store, plan, sources, client, local, progress.searching)
-        fetched = _fetch(store, folder, client, limiter, local, stop, workers, progress.fetching)
+        wanted, fetched = store.wanted_pictures(), FetchOutcome()
+        remote = [one for one in wanted if one.source != LOCAL]
+        if on_kafka is not None and remote:
+            intervals = {origin_of(one.base_url)[0]: one.interval_s for one in sources.values()}
+            collector = WorkerFetcher(store, folder, on_kafka, plan.contact, intervals, stop)
+            fetched = collector.fetch_all(remote, workers, progress.fetching)
+            wanted = [one for one in wanted if one.source == LOCAL]
+        robots = Robots(client, AGENT) if client is not None else None
+        fetcher = PictureFetcher(store, folder, client, robots, limiter, local, stop)
+        fetched += fetcher.fetch_all(wanted, workers, progress.fetching)
         _leave_out_duplicates(store, folder, _stoppable(progress.comparing, stop))
         decisions = read_decisions(folder, {NEGATIVE_LABEL, *(taxon.label for taxon in plan.taxa)})
         if embed is not None:
@@ -151,29 +162,14 @@ def run_harvest(
 
 
 def _stoppable(progress: ProgressCallback, stop: threading.Event) -> ProgressCallback:
-    """The callback, which also raises `HarvestStopped` once `stop` is set."""
+    """The callback, which also raises `FetchStopped` once `stop` is set."""
 
     def report(done: int, total: int) -> None:
         if stop.is_set():
-            raise HarvestStopped
+            raise FetchStopped
         progress(done, total)
 
     return report
-
-
-def _fetch(
-    store: HarvestStore,
-    folder: Path,
-    client: PoliteClient | None,
-    limiter: HostLimiter,
-    local: LocalSource | None,
-    stop: threading.Event,
-    workers: int,
-    progress: ProgressCallback,
-) -> FetchOutcome:
-    robots = Robots(client, AGENT) if client is not None else None
-    fetcher = PictureFetcher(store, folder, client, robots, limiter, local, stop)
-    return fetcher.fetch_all(workers, progress)
 
 
 def _leave_out_duplicates(store: HarvestStore, folder: Path, progress: ProgressCallback) -> None:

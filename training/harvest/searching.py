@@ -6,8 +6,8 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING
 
+from uncia.polite_http.client import FetchFailed, PoliteClient
 from uncia.training.harvest.licence import OWN, refusal
-from uncia.training.harvest.polite_client import FetchFailed, PoliteClient
 from uncia.training.harvest.query import LOCAL, HarvestPlan, QueryKind
 from uncia.training.harvest.record import PictureRecord
 from uncia.training.harvest.sources.page import SourceApi
@@ -101,7 +101,7 @@ def search_sources(
 ) -> SearchOutcome:
     """Run the open queries. One source that fails does not hold up another; its queries stay open for the next run.
 
-    Raises `HarvestStopped`. Everything that was found until then is kept.
+    Raises `FetchStopped`. Everything that was found until then is kept.
     """
     searcher = _Searcher(store, plan, sources, client, local)
     outcome = SearchOutcome()

@@ -7,7 +7,8 @@ a run that was killed continues where it was, and asks for nothing twice.
 import json
 import sqlite3
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+import uuid
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -52,7 +53,14 @@ CREATE INDEX pictures_by_url ON pictures (url);
 CREATE INDEX pictures_by_content ON pictures (sha256);
 CREATE TABLE requests (source TEXT NOT NULL, day TEXT NOT NULL, count INTEGER NOT NULL, PRIMARY KEY (source, day));
 """
-_KIND = SqliteKind(APPLICATION_ID, 1, {0: _SCHEMA})
+_WORKERS = """
+ALTER TABLE pictures ADD COLUMN request TEXT;
+CREATE TABLE harvest_id (id TEXT NOT NULL);
+CREATE TABLE outcome_offsets (topic TEXT NOT NULL, partition INTEGER NOT NULL, next INTEGER NOT NULL,
+    PRIMARY KEY (topic, partition));
+"""
+"""Downloads by workers: the request that a picture waits for, and how far their outcomes were read."""
+_KIND = SqliteKind(APPLICATION_ID, 2, {0: _SCHEMA + _WORKERS, 1: _WORKERS})
 
 _COUNTED = "('planned', 'stored')"
 
@@ -276,7 +284,8 @@ class HarvestStore:
             if same is not None:
                 later, first = (picture, same["id"]) if earlier else (same["id"], picture)
                 database.execute(
-                    "UPDATE pictures SET state = 'duplicate', reason = 'same-bytes', detail = ? WHERE id = ?",
+                    "UPDATE pictures SET state = 'duplicate', reason = 'same-bytes', detail = ?, request = NULL"
+                    " WHERE id = ?",
                     [f"of {first}", later],
                 )
             if not earlier:
@@ -284,7 +293,7 @@ class HarvestStore:
                     "UPDATE pictures SET state = 'stored', reason = '', detail = '' WHERE id = ?", [picture]
                 )
             database.execute(
-                "UPDATE pictures SET sha256 = ?, file = ?, bytes = ?, retrieved = ? WHERE id = ?",
+                "UPDATE pictures SET sha256 = ?, file = ?, bytes = ?, retrieved = ?, request = NULL WHERE id = ?",
                 [sha256, file.as_posix(), size, retrieved, picture],
             )
         return not earlier
@@ -293,16 +302,56 @@ class HarvestStore:
         """Leave a picture out: state `failed`, `refused` or `duplicate`, with a reason."""
         with self._transaction() as database:
             database.execute(
-                "UPDATE pictures SET state = ?, reason = ?, detail = ? WHERE id = ?",
+                "UPDATE pictures SET state = ?, reason = ?, detail = ?, request = NULL WHERE id = ?",
                 [state, reason, detail[:500], picture],
             )
 
     def count_attempt(self, picture: int) -> int:
         """Count a run in which a picture could not be fetched, and return how many there were."""
         with self._transaction() as database:
-            database.execute("UPDATE pictures SET attempts = attempts + 1 WHERE id = ?", [picture])
+            database.execute("UPDATE pictures SET attempts = attempts + 1, request = NULL WHERE id = ?", [picture])
             row = database.execute("SELECT attempts FROM pictures WHERE id = ?", [picture]).fetchone()
             return int(row[0])
+
+    # Fetching by workers
+
+    def harvest_id(self) -> str:
+        """The id that requests of this harvest have: 32 hexadecimal digits, drawn once."""
+        with self._transaction() as database:
+            if (row := database.execute("SELECT id FROM harvest_id").fetchone()) is None:
+                database.execute("INSERT INTO harvest_id VALUES (?)", [uuid.uuid4().hex])
+                row = database.execute("SELECT id FROM harvest_id").fetchone()
+            return str(row["id"])
+
+    def open_requests(self, pictures: Iterable[int]) -> dict[int, str]:
+        """The id of the request that each of these pictures waits for; one that waits for none gets a new one."""
+        with self._transaction() as database:
+            found = {}
+            for picture in pictures:
+                row = database.execute("SELECT request FROM pictures WHERE id = ?", [picture]).fetchone()
+                found[picture] = row["request"] or uuid.uuid4().hex
+                database.execute("UPDATE pictures SET request = ? WHERE id = ?", [found[picture], picture])
+            return found
+
+    def close_request(self, picture: int) -> None:
+        """The picture waits for no request any longer; the next run makes another one."""
+        with self._transaction() as database:
+            database.execute("UPDATE pictures SET request = NULL WHERE id = ?", [picture])
+
+    def outcome_offsets(self) -> dict[tuple[str, int], int]:
+        """The next offset to read, by topic and partition; empty before the first run with workers."""
+        return {
+            (row["topic"], row["partition"]): row["next"]
+            for row in self._rows("SELECT topic, partition, next FROM outcome_offsets")
+        }
+
+    def write_outcome_offsets(self, offsets: Mapping[tuple[str, int], int]) -> None:
+        """Everything before these offsets was processed."""
+        with self._transaction() as database:
+            database.executemany(
+                "INSERT INTO outcome_offsets VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET next = excluded.next",
+                [(*place, offset) for place, offset in offsets.items()],
+            )
 
     def stored_pictures(self) -> list[StoredPicture]:
         """The pictures of the dataset, in the order in which they were found: positives first."""

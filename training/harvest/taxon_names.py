@@ -11,8 +11,8 @@ from urllib.parse import urlencode
 
 from uncia.camtrap.taxonomy import Taxonomy
 from uncia.camtrap.vocabulary import normalized_label
+from uncia.polite_http.client import FetchFailed, PoliteClient
 from uncia.training.harvest import HarvestError
-from uncia.training.harvest.polite_client import FetchFailed, PoliteClient
 from uncia.training.harvest.query import TargetTaxon
 from uncia.training.harvest.sources.page import document_of, list_of, text_of
 from uncia.triton_models.recipes import imagenet

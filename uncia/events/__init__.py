@@ -45,6 +45,7 @@ from uncia.events.explanations import (
     ImageExplained,
 )
 from uncia.events.fetches import FetchReason, FetchRequested
+from uncia.events.harvests import FetchState, HarvestHostPaused, HarvestPictureFetched, HarvestPictureRequested
 from uncia.events.images import (
     IMAGE_FORGOTTEN,
     OBJECT_CHANGED,
@@ -134,12 +135,16 @@ __all__ = [
     "ExplanationRequested",
     "FetchReason",
     "FetchRequested",
+    "FetchState",
     "FocusScore",
     "FormerSensitivity",
     "FrameBox",
     "FrameLate",
     "FrameSecondLook",
     "FurtherObservation",
+    "HarvestHostPaused",
+    "HarvestPictureFetched",
+    "HarvestPictureRequested",
     "ImageExplained",
     "ImagePredicted",
     "ImageUploaded",

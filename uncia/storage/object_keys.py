@@ -23,6 +23,10 @@ FETCH_PREFIX = "fetch/"
 """Lists of requested photographs, `fetch/<station>/requests`, which gateways behind thin links read
 (`uncia.fetch_requests`). No station is called so."""
 
+HARVEST_PREFIX = "harvest/"
+"""Pictures of public sources that workers downloaded for a harvest (`uncia.harvest_requests`). No station is called
+so."""
+
 RESERVED_STATIONS = {
     "crops": "crops",
     "explanations": "heat maps",
@@ -30,6 +34,7 @@ RESERVED_STATIONS = {
     "spectrograms": "spectrograms",
     "status": "status reports",
     "fetch": "lists of requested photographs",
+    "harvest": "pictures that were downloaded for a harvest",
 }
 """Names that no station can have, and what the system stores below each. The key of a gateway stores what is below the
 name of its station: of a station `crops` it could replace the published crops of all others, and a key that may store a
@@ -47,11 +52,11 @@ _DERIVED = re.compile(
 
 def is_derived_key(key: str) -> bool:
     """Whether Uncia itself wrote the object: its file is named after an id, below `crops/`, `explanations/`,
-    `individuals/` or `spectrograms/`; or it is below `status/` or `fetch/`.
+    `individuals/` or `spectrograms/`; or it is below `status/`, `fetch/` or `harvest/`.
 
     Such an object is no upload, although it is in the bucket of the uploads; a station called `crops` keeps its own.
     """
-    return key.startswith((STATUS_PREFIX, FETCH_PREFIX)) or _DERIVED.fullmatch(key) is not None
+    return key.startswith((STATUS_PREFIX, FETCH_PREFIX, HARVEST_PREFIX)) or _DERIVED.fullmatch(key) is not None
 
 
 def spectrogram_prefix(camera: str, recording_id: str) -> str:

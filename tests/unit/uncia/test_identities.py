@@ -137,6 +137,7 @@ def test_only_workers_that_derive_objects_delete_any_and_only_their_own() -> Non
         "explain": ["explanations/"],
         "identify": ["individuals/"],
         "listen": ["spectrograms/"],
+        "harvest": ["harvest/"],
     }
 
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from html.parser import HTMLParser
 from typing import Any, Protocol
 
-from uncia.training.harvest.polite_client import FetchFailed
+from uncia.polite_http.client import FetchFailed
 from uncia.training.harvest.query import Query
 from uncia.training.harvest.record import PictureRecord
 

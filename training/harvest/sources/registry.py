@@ -2,8 +2,8 @@
 
 from collections.abc import Mapping
 
+from uncia.polite_http.client import origin_of
 from uncia.training.harvest import HarvestError
-from uncia.training.harvest.polite_client import origin_of
 from uncia.training.harvest.sources.gbif import Gbif
 from uncia.training.harvest.sources.inaturalist import INaturalist
 from uncia.training.harvest.sources.openverse import Openverse

@@ -8,8 +8,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 from urllib.parse import urlencode
 
+from uncia.polite_http.client import FetchFailed
 from uncia.training.harvest.licence import parse_licence
-from uncia.training.harvest.polite_client import FetchFailed
 from uncia.training.harvest.query import Query
 from uncia.training.harvest.record import PictureRecord
 from uncia.training.harvest.sources.page import Page, document_of, list_of, mapping_of, plain_text, text_of

@@ -28,5 +28,5 @@ capabilities: { drop: [ALL] }
 
 {{/* True where a part of the table runs with these values. Usage: include "uncia.runs" (dict "root" $ "part" PART) */}}
 {{- define "uncia.runs" -}}
-{{- if or (not .part.wantedBy) (and (eq .part.wantedBy "alert_rules") .root.Values.alerts.rulesConfigMap) (and (eq .part.wantedBy "identify_taxa") .root.Values.identify.taxa) (and (eq .part.wantedBy "thin_links") .root.Values.thinLinks.enabled) (and (eq .part.wantedBy "listen") .root.Values.listen.enabled) -}}true{{- end -}}
+{{- if or (not .part.wantedBy) (and (eq .part.wantedBy "alert_rules") .root.Values.alerts.rulesConfigMap) (and (eq .part.wantedBy "identify_taxa") .root.Values.identify.taxa) (and (eq .part.wantedBy "thin_links") .root.Values.thinLinks.enabled) (and (eq .part.wantedBy "listen") .root.Values.listen.enabled) (and (eq .part.wantedBy "harvest_worker") .root.Values.harvest.enabled) -}}true{{- end -}}
 {{- end }}

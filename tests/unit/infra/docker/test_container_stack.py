@@ -122,7 +122,7 @@ def test_the_settings_have_the_keys_that_the_service_keys_prints(
 
 
 def test_every_part_is_a_service_of_the_compose_file(containers: ModuleType) -> None:
-    optional = {"triton-gpu", "alerts", "deliver", "redact", "identify", "thin-links", "listen"}
+    optional = {"triton-gpu", "alerts", "deliver", "redact", "identify", "thin-links", "listen", "harvest"}
     assert set(containers.PARTS) | set(containers.ONE_SHOTS) | optional == set(services())
 
 

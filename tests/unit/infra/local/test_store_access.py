@@ -29,6 +29,7 @@ from uncia.infra.local.store_access import gateways_policy, policy_of, s3_config
 from uncia.storage.object_keys import (
     CROPS_PREFIX,
     EXPLANATIONS_PREFIX,
+    HARVEST_PREFIX,
     INDIVIDUALS_PREFIX,
     SPECTROGRAMS_PREFIX,
 )
@@ -138,6 +139,7 @@ def test_only_what_a_part_makes_itself_is_deleted_and_that_with_its_older_versio
         "explain": EXPLANATIONS_PREFIX,
         "identify": INDIVIDUALS_PREFIX,
         "listen": SPECTROGRAMS_PREFIX,
+        "harvest": HARVEST_PREFIX,
     }.get(identity.name)
     resource = f"arn:aws:s3:::{BUCKET}/{own}*"
     assert deleted == ({"s3:DeleteObject": resource, "s3:DeleteObjectVersion": resource} if own else {})

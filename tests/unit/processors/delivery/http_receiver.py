@@ -3,6 +3,7 @@
 import http.server
 import socket
 import threading
+import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -14,6 +15,8 @@ class Request:
     path: str
     headers: Mapping[str, str]
     body: bytes
+    at: float = field(default_factory=time.monotonic)
+    """When it arrived, by the clock of `time.monotonic`."""
 
 
 @dataclass(frozen=True)
@@ -34,7 +37,7 @@ class Answer:
 class Receiver:
     """Answers each request by the next of `answers`, and all further ones by the last."""
 
-    def __init__(self, respond: Callable[[Request], Answer]) -> None:
+    def __init__(self, respond: Callable[[Request], Answer], address: str = "127.0.0.1") -> None:
         self.requests: list[Request] = []
         self.respond = respond
         self.ended = threading.Event()
@@ -54,10 +57,10 @@ class Receiver:
             def log_message(self, format: str, *args: object) -> None:
                 pass
 
-        self._server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self._server = http.server.ThreadingHTTPServer((address, 0), Handler)
         self._server.daemon_threads = True
         self._server.handle_error = lambda *_: None  # type: ignore[method-assign]
-        self.url = f"http://127.0.0.1:{self._server.server_address[1]}"
+        self.url = f"http://{address}:{self._server.server_address[1]}"
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,))
         self._thread.start()
 
@@ -86,14 +89,16 @@ class Receiver:
 
 
 @contextmanager
-def receiving(*answers: Answer, respond: Callable[[Request], Answer] | None = None) -> Iterator[Receiver]:
+def receiving(
+    *answers: Answer, respond: Callable[[Request], Answer] | None = None, address: str = "127.0.0.1"
+) -> Iterator[Receiver]:
     """A server that answers with these, in turn, or as `respond` says; 204 without any."""
     waiting = list(answers or (Answer(),))
 
     def in_turn(_: Request) -> Answer:
         return waiting.pop(0) if len(waiting) > 1 else waiting[0]
 
-    receiver = Receiver(respond or in_turn)
+    receiver = Receiver(respond or in_turn, address)
     try:
         yield receiver
     finally:

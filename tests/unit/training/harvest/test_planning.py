@@ -6,7 +6,7 @@ import pytest
 
 from tests.unit.processors.delivery.http_receiver import Answer
 from tests.unit.training.harvest.public_sources import as_json, serving
-from tests.unit.training.harvest.test_polite_client import client
+from tests.unit.uncia.polite_http.test_client import client
 from uncia.camtrap.taxonomy import Taxonomy
 from uncia.training.harvest import HarvestError
 from uncia.training.harvest.query import HarvestPlan, QueryKind, TargetTaxon, plan_queries, random_words

@@ -25,9 +25,9 @@ from tests.unit.training.harvest.public_sources import (
     picture,
     serving,
 )
+from uncia.polite_http.client import FetchStopped
 from uncia.training.datasets.reading import read_dataset
 from uncia.training.harvest import HarvestError, running
-from uncia.training.harvest.polite_client import HarvestStopped
 from uncia.training.harvest.query import HarvestPlan, TargetTaxon, plan_queries
 from uncia.training.harvest.running import HarvestResult, run_harvest
 from uncia.training.harvest.store import HarvestStore, harvest_file
@@ -47,7 +47,7 @@ def without_intervals(monkeypatch: pytest.MonkeyPatch) -> None:
         return limiter
 
     monkeypatch.setattr(running, "build_limiter", fast)
-    monkeypatch.setattr("uncia.training.harvest.polite_client._ATTEMPTS", 1)
+    monkeypatch.setattr("uncia.polite_http.client._ATTEMPTS", 1)
 
 
 def plan_of(server: Receiver | None, *sources: str, **changes: Any) -> HarvestPlan:
@@ -258,7 +258,7 @@ def test_an_interrupted_run_keeps_what_it_has(tmp_path: Path) -> None:
     stop.set()
     with serving(lambda *_: None) as server:
         planned(tmp_path, plan_of(server, "inaturalist"))
-        with pytest.raises(HarvestStopped):
+        with pytest.raises(FetchStopped):
             run_harvest(tmp_path, None, stop=stop)
     assert sqlite3.connect(harvest_file(tmp_path)).execute("PRAGMA integrity_check").fetchone() == ("ok",)
 

@@ -12,7 +12,7 @@ from tests.unit.training.harvest.public_sources import (
     inaturalist_photo,
     openverse_page,
 )
-from uncia.training.harvest.polite_client import FetchFailed
+from uncia.polite_http.client import FetchFailed
 from uncia.training.harvest.query import Query, QueryKind
 from uncia.training.harvest.sources.gbif import Gbif
 from uncia.training.harvest.sources.inaturalist import INaturalist

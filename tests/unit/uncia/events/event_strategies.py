@@ -59,6 +59,8 @@ def _values(annotation: Any, metadata: list[Any]) -> st.SearchStrategy[Any]:
     if issubclass(annotation, Enum):
         return st.sampled_from(annotation)
     if annotation is str:
+        if patterns := [item.pattern for item in metadata if getattr(item, "pattern", None)]:
+            return st.from_regex(patterns[0], fullmatch=True)
         shortest = max([item.min_length for item in metadata if isinstance(item, annotated_types.MinLen)], default=0)
         return TEXTS.filter(lambda text: len(text) >= shortest)
     return _numbers(annotation, metadata)

@@ -8,27 +8,42 @@ Not by `urllib.robotparser`: it takes the first rule that matches instead of the
 
 import re
 import threading
+import time
+from collections.abc import Callable
 from urllib.parse import unquote, urlsplit
 
-from uncia.training.harvest.polite_client import FetchFailed, PoliteClient, origin_of
+from uncia.polite_http.client import FetchFailed, PoliteClient, origin_of
 
 __all__ = ["Robots"]
 
 _MOST_BYTES = 512 * 1024
 """RFC 9309, 2.5: at least 500 kibibytes are read."""
 
+_MAX_AGE_S = 24 * 3600.0
+"""RFC 9309, 2.4: rules are not used for longer than a day."""
+
 _Rules = list[tuple[str, bool]]
 """Pattern, and whether it allows."""
 
 
 class Robots:
-    """Whether a URL may be fetched. The rules of each origin are read once. Safe from any thread."""
+    """Whether a URL may be fetched. The rules of each origin are read once a day. Safe from any thread."""
 
-    def __init__(self, client: PoliteClient, agent: str) -> None:
-        """`agent`: the name that rules are for."""
+    def __init__(
+        self,
+        client: PoliteClient,
+        agent: str,
+        *,
+        across_hosts: bool = True,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """`agent`: the name that rules are for; `across_hosts`: whether rules are read from another host where a server
+        redirects there."""
         self._client = client
         self._agent = agent
-        self._rules: dict[str, _Rules] = {}
+        self._across_hosts = across_hosts
+        self._clock = clock
+        self._rules: dict[str, tuple[float, _Rules]] = {}
         self._lock = threading.Lock()
 
     def allows(self, url: str) -> bool:
@@ -37,17 +52,23 @@ class Robots:
         Raises `FetchFailed` where it is no URL, and where the server fails: RFC 9309, 2.3.1.4, forbids everything then,
         until it works again.
         """
-        if not origin_of(url)[0]:
+        host = origin_of(url)[0]
+        if not host:
             raise FetchFailed("not-a-url", "not a URL of http or https", temporary=False)
         parts = urlsplit(url)
         origin = f"{parts.scheme}://{parts.netloc}"
         with self._lock:
-            rules = self._rules.get(origin)
-        if rules is None:
-            _, text = self._client.get_text(f"{origin}/robots.txt", _MOST_BYTES)
+            read_at, rules = self._rules.get(origin, (float("-inf"), []))
+        if self._clock() - read_at > _MAX_AGE_S:
+
+            def check(target: str) -> None:
+                if not self._across_hosts and origin_of(target)[0] != host:
+                    raise FetchFailed("robots-elsewhere", "its robots.txt is on another host", temporary=False)
+
+            _, text = self._client.get_text(f"{origin}/robots.txt", _MOST_BYTES, check)
             rules = _parse(text, self._agent.lower())
             with self._lock:
-                self._rules[origin] = rules
+                self._rules[origin] = (self._clock(), rules)
         path = unquote((parts.path or "/") + (f"?{parts.query}" if parts.query else ""))
         # The longest pattern decides; of two that are as long, the one that allows.
         return max(((len(pattern), allow) for pattern, allow in rules if _matches(pattern, path)), default=(0, True))[1]

@@ -7,9 +7,9 @@ import pytest
 
 from tests.unit.processors.delivery.http_receiver import Answer, receiving
 from uncia.backoff import Backoff
-from uncia.training.harvest.polite_client import FetchFailed, HarvestStopped, PoliteClient, origin_of
-from uncia.training.harvest.rate_limit import HostLimiter
-from uncia.training.harvest.robots import Robots
+from uncia.polite_http.client import FetchFailed, FetchStopped, PoliteClient, origin_of
+from uncia.polite_http.rate_limit import HostLimiter
+from uncia.polite_http.robots import Robots
 from uncia.training.harvest.sources.page import document_of
 
 OK = Answer(200, {"Content-Type": "application/json"}, b'{"a": 1}')
@@ -135,23 +135,23 @@ def test_a_stopped_run_ends_its_waits() -> None:
     stop = threading.Event()
     stop.set()
     waiting = PoliteClient(HostLimiter({"example.org": 1000.0}), "Uncia", stop)
-    with pytest.raises(HarvestStopped):
+    with pytest.raises(FetchStopped):
         waiting.get_json("http://example.org/", document_of)
 
 
 def test_requests_to_one_host_are_an_interval_apart_and_those_to_others_are_not() -> None:
     now = [100.0]
     limiter = HostLimiter({"slow": 3.5}, clock=lambda: now[0])
-    assert [limiter.reserve("slow") for _ in range(3)] == [0.0, 3.5, 7.0]
-    assert limiter.reserve("other") == 0.0
-    now[0] = 120.0
-    assert limiter.reserve("slow") == 0.0
+    assert [limiter.take("slow") for _ in range(2)] == [0.0, 3.5]
+    assert limiter.take("other") == 0.0
+    now[0] = 103.5
+    assert [limiter.take("slow") for _ in range(2)] == [0.0, 3.5]
 
 
 def test_a_host_that_asks_for_a_pause_gets_it() -> None:
     limiter = HostLimiter(clock=lambda: 100.0)
     limiter.pause("host", 30.0)
-    assert limiter.reserve("host") == 30.0
+    assert limiter.take("host") == 30.0
 
 
 @pytest.mark.parametrize(

@@ -25,12 +25,12 @@ from uncia.checked_connections import (
     parse_retry_after,
     tls_context,
 )
-from uncia.training.harvest import HarvestError
-from uncia.training.harvest.rate_limit import HostLimiter
+from uncia.errors import UnciaError
+from uncia.polite_http.rate_limit import FetchStopped, HostLimiter
 
 T = TypeVar("T")
 
-__all__ = ["LONGEST_WAIT_S", "MAX_JSON_BYTES", "FetchFailed", "Fetched", "HarvestStopped", "PoliteClient", "origin_of"]
+__all__ = ["LONGEST_WAIT_S", "MAX_JSON_BYTES", "FetchFailed", "FetchStopped", "Fetched", "PoliteClient", "origin_of"]
 
 MAX_JSON_BYTES = 16 * 1_048_576
 _MOST_REDIRECTS = 5
@@ -41,8 +41,10 @@ _BUSY = (408, 425, 429)
 _CHUNK = 65_536
 
 
-class HarvestStopped(Exception):
-    """The run was interrupted."""
+class NotWritable(UnciaError):
+    """What was fetched cannot be written; the message names the cause and the remedy."""
+
+    exit_code = 2
 
 
 class FetchFailed(Exception):
@@ -133,11 +135,14 @@ class PoliteClient:
 
         return self._retry(get)
 
-    def get_text(self, url: str, most_bytes: int) -> tuple[int, str]:
-        """Status and text, at most so many bytes of it, for statuses 200 and 400 to 499. Raises `FetchFailed`."""
+    def get_text(self, url: str, most_bytes: int, check: Callable[[str], None] = lambda url: None) -> tuple[int, str]:
+        """Status and text, at most so many bytes of it, for statuses 200 and 400 to 499. Raises `FetchFailed`.
+
+        `check` is called with the URL of each redirect, and may raise `FetchFailed`.
+        """
         sink = io.BytesIO()
         try:
-            self._get(url, sink, most_bytes, "text/plain")
+            self._get(url, sink, most_bytes, "text/plain", check)
         except FetchFailed as error:
             if error.reason.startswith("http-4") and not error.temporary:
                 return int(error.reason.removeprefix("http-")), ""
@@ -158,18 +163,17 @@ class PoliteClient:
 
     def _pause(self, seconds: float) -> None:
         if self._stop.wait(seconds):
-            raise HarvestStopped
+            raise FetchStopped
 
     def _wait_for_turn(self, host: str) -> None:
         """Wait for the host's interval, and for a pause that it asks for meanwhile. Raises `FetchFailed`."""
-        while True:
-            wait = self._limiter.reserve(host)
+        if self._stop.is_set():
+            raise FetchStopped
+        while (wait := self._limiter.take(host)) > 0:
             if wait > LONGEST_WAIT_S:
                 message = f"the host asked to be left alone for {wait:,.0f} s"
                 raise FetchFailed("paused", message, temporary=True, retry_after_s=wait)
             self._pause(wait)
-            if not self._limiter.is_paused(host):
-                return
 
     def _get(
         self,
@@ -244,7 +248,7 @@ class PoliteClient:
             except OSError as error:
                 # Not an error of the connection, which is what the caller would take it for.
                 problem = f"a picture cannot be written ({error.strerror}): free some space and run it again"
-                raise HarvestError(problem) from error
+                raise NotWritable(problem) from error
             size += len(chunk)
             if size > most_bytes:
                 raise FetchFailed("too-large", f"more than {most_bytes:,} bytes", temporary=False)

@@ -1,0 +1,1 @@
+"""Downloads pictures of public sources for harvests that run elsewhere."""
