@@ -76,11 +76,11 @@ class LiveMatching:
     Raises `SettingsError` on creation where the settings name an embedder that the repository has not.
     """
 
-    def __init__(self, settings: Settings, taxonomy: Taxonomy) -> None:
+    def __init__(self, settings: Settings, taxonomy: Taxonomy, clock: Callable[[], float] = time.monotonic) -> None:
         self._taxonomy = taxonomy
         self._client = EmbedderClient(settings)
         folder = settings.model_repository / settings.identify_embedder
-        self._live = LiveCard(folder, "", lambda: read_active_embedder_card(settings), time.monotonic)
+        self._live = LiveCard(folder, "", lambda: read_active_embedder_card(settings), clock)
         self._card = self._live.current()
         self._matching = matching_by_taxon(self._card, self._client, taxonomy)
 

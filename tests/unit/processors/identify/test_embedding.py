@@ -139,6 +139,17 @@ def test_the_embedder_of_the_settings_is_used(tmp_path: Path) -> None:
     assert live.current()(TAXON).matcher.embedder == CARD.embedder_id
 
 
+def test_another_live_version_replaces_how_every_taxon_is_matched(tmp_path: Path) -> None:
+    seconds = iter(range(0, 100, 10))
+    live = LiveMatching(installed(tmp_path, CARD), TAXONOMY, clock=lambda: next(seconds))
+    before = live.current()
+    assert live.current() is before
+    (tmp_path / CARD.model / "2").mkdir()
+    (tmp_path / CARD.model / "2" / CARD_FILE).write_text(CARD.model_dump_json())
+    write_version_state(tmp_path / CARD.model, initial_state("2"))
+    assert live.current()(TAXON).matcher.embedder.startswith("coats@2/")
+
+
 def test_without_an_embedder_in_the_settings_crops_have_no_vector(tmp_path: Path) -> None:
     live = LiveMatching(Settings(_env_file=None, model_repository=tmp_path), TAXONOMY)
     assert live.current()(TAXON).matcher.embedder == NO_EMBEDDER
