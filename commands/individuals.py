@@ -14,7 +14,7 @@ from rich.text import Text
 from uncia import ids
 from uncia.camtrap.capture_tables import CaptureFormat
 from uncia.camtrap.individual_decisions import individual_with_label, make_decision, named_crops
-from uncia.camtrap.individual_tables import IndividualTable, as_decisions, sightings_of
+from uncia.camtrap.individual_tables import IndividualTable, as_decisions, of_one_taxon, sightings_of
 from uncia.camtrap.individuals import Individual, Registry, RegistryState
 from uncia.camtrap.table_reader import open_table
 from uncia.errors import DependencyDown, PermanentError, UnciaError
@@ -308,9 +308,14 @@ def import_(
         "FOLDER/INDIVIDUAL/left/picture.jpg (left, right, head)."
     ),
     kind: IndividualTable = typer.Option(
-        None, "--format", help="wildbook: its bulk import and export; camtrap-dp: observations.csv with individualID."
+        None,
+        "--format",
+        help="wildbook: its bulk import and export; camtrap-dp: observations.csv with individualID; traptagger: its "
+        "CSV with Individuals and Timestamp.",
     ),
-    taxon: str = typer.Option(None, help="Of a folder of pictures: scientific name of the individuals."),
+    taxon: str = typer.Option(
+        None, help="Of a folder of pictures, and of a table of TrapTagger: scientific name of the individuals."
+    ),
     as_json: bool = _JSON,
 ) -> None:
     """Import sightings or pictures of named individuals as decisions. A second import of the same changes nothing."""
@@ -319,9 +324,10 @@ def import_(
             raise UnciaError("a folder of pictures needs --taxon with the scientific name, and no --format")
         _import_pictures(file, taxon, as_json)
         return
-    if kind is None or taxon:
-        raise UnciaError("a table needs --format, and no --taxon")
-    _import_table(file, kind, as_json)
+    labelled = kind is IndividualTable.TRAPTAGGER
+    if kind is None or bool(taxon) != labelled:
+        raise UnciaError("a table needs --format; one of traptagger also needs --taxon, and the others have it")
+    _import_table(file, kind, taxon, as_json)
 
 
 def _import_pictures(folder: Path, taxon: str, as_json: bool) -> None:
@@ -341,13 +347,15 @@ def _import_pictures(folder: Path, taxon: str, as_json: bool) -> None:
     echo(f"{folder}: {len(decisions)} pictures of {individuals} individuals; {found.left_out} files left out")
 
 
-def _import_table(file: Path, kind: IndividualTable, as_json: bool) -> None:
+def _import_table(file: Path, kind: IndividualTable, taxon: str | None, as_json: bool) -> None:
     from uncia.producers.deployments.topic import known_deployments
 
     config = settings()
     try:
         with open_table(file) as table:
             found, without = sightings_of(kind, table.header, table)
+            if taxon:
+                found = of_one_taxon(found, taxon)
     except UnciaError as error:
         raise UnciaError(f"{file}: {error}") from error
     cameras = {each.deployment_id: each.camera for each in known_deployments(config).values()}

@@ -10,6 +10,7 @@ import typer
 
 from uncia.commands.model_options import Json, Repository, chosen_backend, settings_with
 from uncia.serving.cards import read_installed
+from uncia.serving.embedder_card import EmbedderCard
 from uncia.serving.model_card import ModelCard, pinned_version
 from uncia.serving.model_versions import VersionState, read_version_state
 from uncia.serving.triton_client import ModelControl
@@ -24,7 +25,12 @@ from uncia.triton_models.releases.promotion import (
     start_serving,
     stop_serving,
 )
-from uncia.triton_models.releases.stream_model import describe_sound_model, describe_stream_model, describe_switch
+from uncia.triton_models.releases.stream_model import (
+    describe_embedder,
+    describe_sound_model,
+    describe_stream_model,
+    describe_switch,
+)
 
 app = typer.Typer()
 
@@ -56,7 +62,8 @@ def install_package(
 @app.command("import")
 def import_graph(
     graph: Annotated[
-        Path, typer.Argument(metavar="MODEL.onnx", help="ONNX file of a classifier, detector or audio classifier.")
+        Path,
+        typer.Argument(metavar="MODEL.onnx", help="ONNX file of a classifier, detector, audio classifier or embedder."),
     ],
     description: Annotated[Path, typer.Option(help="TOML, YAML or JSON file that describes input and output.")],
     name: Annotated[str, typer.Option(help="Name of the model.", show_default="name in the description")] = "",
@@ -64,11 +71,12 @@ def import_graph(
     repository: Repository = None,
     as_json: Json = False,
 ) -> None:
-    """Wrap an ONNX classifier, detector or audio classifier as a model package and install it.
+    """Wrap an ONNX classifier, detector, audio classifier or embedder as a model package and install it.
 
-    See docs/model-builder.md, and docs/sound.md for audio classifiers."""
+    See docs/model-builder.md, docs/sound.md for audio classifiers, and docs/individuals.md for embedders."""
     from uncia.triton_models.importing.description import kind_described
     from uncia.triton_models.importing.detector_import import make_detector_package
+    from uncia.triton_models.importing.embedder_import import make_embedder_package
     from uncia.triton_models.importing.importing import make_package
     from uncia.triton_models.importing.sound_import import make_sound_package
     from uncia.triton_models.packages.validation import ValidatedPackage
@@ -78,6 +86,7 @@ def import_graph(
         makers: dict[str, Callable[[Path, Path, Path], ValidatedPackage[Any]]] = {
             "detector": make_detector_package,
             "sound": make_sound_package,
+            "embedder": make_embedder_package,
         }
         make = makers.get(kind_described(description), make_package)
         package = make(graph, description, out or Path(temporary) / "package")
@@ -101,6 +110,10 @@ def report_installed(model: str, version: str, chosen: Settings, *, as_json: boo
         return
     if isinstance(card, ModelCard):
         echo(f"{card.name} is installed: {len(card.labels.classes)} classes, {card.label_set}")
+    elif isinstance(card, EmbedderCard):
+        echo(f"{card.name} is installed: an embedder with vectors of {card.dimensions:,} numbers")
+        echo(describe_embedder(card, state.live, chosen))
+        return
     else:
         echo(f"{card.name} is installed: a detector of {', '.join(card.categories)}")
     if isinstance(card, ModelCard) and card.sound is not None:
@@ -183,6 +196,10 @@ def _report_live(model: str, state: VersionState, chosen: Settings, *, as_json: 
     if isinstance(card, ModelCard) and card.sound is not None:
         echo(f"Triton serves {model}@{state.live}{previous}.")
         echo(describe_sound_model(card, state.live, chosen))
+        return
+    if isinstance(card, EmbedderCard):
+        echo(f"Triton serves {model}@{state.live}{previous}.")
+        echo(describe_embedder(card, state.live, chosen))
         return
     echo(f"Triton serves {model}@{state.live} to clients that request {model}{previous}.")
     echo(f"The stream does not use it. {describe_stream_model(chosen)}")

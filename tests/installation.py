@@ -24,6 +24,7 @@ DECODING = (
 SOUND = ("uncia.sound.recording", "uncia.sound.spectrogram", "uncia.sound.windows")
 TRITON = (
     "uncia.serving.detector_client",
+    "uncia.serving.embedder_client",
     "uncia.serving.frame_requests",
     "uncia.serving.self_tests",
     "uncia.serving.triton_client",

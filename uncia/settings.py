@@ -311,6 +311,11 @@ class Settings(BaseSettings):
         description="taxa whose individuals are told apart, with everything below them, e.g. `Panthera uncia`; with it "
         "`uncia up` starts the worker `identify`; empty: none",
     )
+    identify_embedder: str = Field(
+        default="",
+        description="name of an embedder in Triton's model repository, whose vectors choose the known individuals that "
+        "a crop is compared with (docs/individuals.md); empty: none",
+    )
     identify_crops: int = Field(
         default=3, ge=1, le=20, description="crops of a burst that are matched with known individuals, at most"
     )

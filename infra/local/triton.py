@@ -163,11 +163,16 @@ class Triton(Service):
 
 
 def stream_models(settings: Settings) -> tuple[str, ...]:
-    """The models that the stream uses: the classifier; detector and audio classifier where the repository holds them.
+    """The models that the stream uses: the classifier; detector, audio classifier and embedder where the repository
+    holds them.
 
-    The audio classifier only where the worker `listen` runs.
+    The audio classifier only where the worker `listen` runs, the embedder only where `identify` does.
     """
-    further = [settings.detector, *([settings.sound_model] if settings.listen else [])]
+    further = [
+        settings.detector,
+        *([settings.sound_model] if settings.listen else []),
+        *([settings.identify_embedder] if settings.identify_taxa else []),
+    ]
     present = [model for model in further if model and (settings.model_repository / model / LIVE_FILE).exists()]
     return tuple(dict.fromkeys([settings.model, *present]))
 

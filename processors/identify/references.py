@@ -9,7 +9,7 @@ import structlog
 from uncia.camtrap.individuals import Individual, RegistryState, Sighting
 from uncia.events import AnimalSide, IndividualCrop
 from uncia.processors.identify.matching.description import Description
-from uncia.processors.identify.matching.interface import Matcher, Position, Reference, ReferenceIndex
+from uncia.processors.identify.matching.interface import Position, Reference, ReferenceIndex
 
 __all__ = ["PER_SIDE", "KnownIndividuals", "Whereabouts", "wanted_references"]
 
@@ -72,18 +72,18 @@ def _latest(individual: Individual, withdrawn: Collection[str]) -> Iterator[tupl
 class KnownIndividuals:
     """The indices. Belongs to one thread: the registry changes in another.
 
-    `describe` gives the description of a crop by its camera, or None where the crop is gone; what it raises ends
-    `update`, which continues where it was when it is called again.
+    `new_index` makes the index of a marked taxon. `describe` gives the description of a crop by its taxon and camera,
+    or None where the crop is gone; what it raises ends `update`, which continues where it was when it is called again.
     """
 
     def __init__(
         self,
-        matcher: Matcher,
-        describe: Callable[[str, IndividualCrop], Description | None],
+        new_index: Callable[[str], ReferenceIndex],
+        describe: Callable[[str, str, IndividualCrop], Description | None],
         marked: Callable[[str], str | None],
         whereabouts: Whereabouts,
     ) -> None:
-        self._matcher = matcher
+        self._new_index = new_index
         self._describe = describe
         self._marked = marked
         self._whereabouts = whereabouts
@@ -101,7 +101,7 @@ class KnownIndividuals:
         for crop_id, one in wanted.items():
             if crop_id in self._known or crop_id in self._without:
                 continue
-            described = self._describe(one.camera, one.crop)
+            described = self._describe(one.taxon, one.camera, one.crop)
             if described is None:
                 self._without[crop_id] = one
                 continue
@@ -116,7 +116,7 @@ class KnownIndividuals:
     def index(self, taxon: str) -> ReferenceIndex:
         """The index of a marked taxon."""
         if taxon not in self._indices:
-            self._indices[taxon] = self._matcher.new_index()
+            self._indices[taxon] = self._new_index(taxon)
         return self._indices[taxon]
 
     def crop(self, crop_id: str) -> IndividualCrop | None:

@@ -47,10 +47,8 @@ from uncia.processors.faust_runtime.delivery import send
 from uncia.processors.faust_runtime.lease import Lease
 from uncia.processors.faust_runtime.retry import retry_until_available
 from uncia.processors.faust_runtime.state_table import StateTable
-from uncia.processors.identify.descriptions import DescriptionStore
-from uncia.processors.identify.matching.fused_matcher import FusedMatcher
-from uncia.processors.identify.matching.interface import Candidate, Matcher, Position
-from uncia.processors.identify.references import KnownIndividuals
+from uncia.processors.identify.embedding import LiveMatching, TaxonMatching
+from uncia.processors.identify.matching.interface import Candidate, Position
 from uncia.processors.identify.sighting import (
     Entry,
     Match,
@@ -68,6 +66,7 @@ from uncia.processors.identify.sighting import (
     next_event,
     with_decisions,
 )
+from uncia.processors.identify.stage import Stage
 from uncia.processors.identify.state_store import TABLE, from_bytes, to_bytes
 from uncia.settings import Settings
 from uncia.storage.object_store import AccessRefused, ObjectStore
@@ -128,23 +127,20 @@ class IdentifyWorker:
         reader: IndividualsReader,
         deployments: Deployments,
         marked: TaxonMarked,
-        matcher: Matcher,
+        matching: LiveMatching,
     ) -> None:
         self._app = app
         self._settings = settings
         self._reader = reader
         self._deployments = deployments
         self._marked = marked
-        self._matcher = matcher
+        self._matching = matching
         self._bursts = BURST_RESOLVED.full_name(settings)
         self._sightings = faust_topic(app, settings, INDIVIDUAL_SIGHTED)
         self._table = StateTable(app, TABLE, settings.partitions)
         self._store = ObjectStore(settings, max_connections=4, timeout_s=READ_TIMEOUT_S, attempts=1)
-        self._descriptions = DescriptionStore(self._store, settings.bucket, matcher)
-        # What is described for a reference is not stored: the state of its burst may be another process's.
-        describe = partial(self._descriptions.get, keep=False)
-        self._known = KnownIndividuals(matcher, describe, marked, self._whereabouts)
-        # The indices belong to one thread.
+        self._stage = self._begin(matching.current())
+        # The stage, its indices and the embedder's client belong to one thread.
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="identify")
         self._due: dict[bytes, tuple[bool, float]] = {}
         self._published: dict[bytes, _Published] = {}
@@ -154,6 +150,9 @@ class IdentifyWorker:
         # A verdict that arrives while its burst is being published must not be overwritten by the older state.
         self._writing = asyncio.Lock()
         self._task = AssignmentTask(app)
+
+    def _begin(self, matching: Callable[[str], TaxonMatching]) -> Stage:
+        return Stage(matching, self._store, self._settings.bucket, self._marked, self._whereabouts)
 
     async def run(self, stream: faust.StreamT[bytes]) -> None:
         """Process the stream; the agent of the app."""
@@ -363,15 +362,14 @@ class IdentifyWorker:
         return after_deletion(entry, gone)
 
     def _delete_description(self, camera: str, crop_id: str) -> None:
-        self._descriptions.delete(camera, crop_id)
-        self._known.forget(crop_id)
+        self._stage.delete(camera, crop_id)
 
     async def _with_store(self, call: Callable[[], T]) -> T:
         """Run it in the thread of the indices; repeat it while the store is not available."""
         loop = asyncio.get_running_loop()
         return await retry_until_available(
             lambda: loop.run_in_executor(self._thread, call),
-            waiting_for="object store",
+            waiting_for="object store, or embedder",
             on=(DependencyDown, AccessRefused),
         )
 
@@ -381,20 +379,25 @@ class IdentifyWorker:
 
     def _find_match(self, entry: Entry, chosen: Sequence[CropPublished]) -> Match:
         """Describe the chosen crops of a burst, and compare them with the known individuals."""
+        matching = self._matching.current()
+        if matching is not self._stage.matching:
+            # Another version of the embedder is live: every description is computed again.
+            self._stage = self._begin(matching)
+        stage, taxon = self._stage, self._marked(entry.taxon) or entry.taxon
         crops, queries = [], []
         for crop in chosen:
             own = IndividualCrop(crop_id=crop.crop_id, bucket=crop.bucket, key=crop.key)
-            described = self._descriptions.get(entry.camera, own)
+            described = stage.descriptions(taxon).get(entry.camera, own)
             if described is not None:
                 crops.append(own.model_copy(update={"side": AnimalSide(described.quality.side.value)}))
                 queries.append(described)
         if not queries:
             return Match(())
-        taxon = self._marked(entry.taxon) or entry.taxon
-        self._known.update(self._reader.registry.state(), self._reader.withdrawn.bursts)
+        stage.known.update(self._reader.registry.state(), self._reader.withdrawn.bursts)
         moment, position = self._whereabouts(entry.camera, entry.started_at)
-        proposal = self._matcher.propose(
-            queries, moment, position, self._known.index(taxon), excluded_encounters={entry.burst_id}
+        matcher = matching(taxon).matcher
+        proposal = matcher.propose(
+            queries, moment, position, stage.known.index(taxon), excluded_encounters={entry.burst_id}
         )
         candidates = (self._candidate(each, crops) for each in proposal.candidates[:MAX_CANDIDATES])
         return Match(
@@ -402,12 +405,12 @@ class IdentifyWorker:
             tuple(each for each in candidates if each is not None),
             None if proposal.reason else round(min(1.0, max(0.0, proposal.new_score)), 4),
             proposal.calibrated,
-            self._matcher.embedder,
+            matcher.embedder,
             proposal.reason,
         )
 
     def _candidate(self, found: Candidate, crops: Sequence[IndividualCrop]) -> IndividualCandidate | None:
-        reference = self._known.crop(found.reference_id)
+        reference = self._stage.known.crop(found.reference_id)
         if reference is None:
             return None
         return IndividualCandidate(
@@ -455,9 +458,11 @@ def create(settings: Settings) -> WorkerApp:
     os.nice(NICENESS)
     app = create_app("identify", settings, stream_buffer_maxsize=2 * BATCH)
     Lease(app.conf.broker_session_timeout).guard(app)
-    marked = marked_taxa(settings.identify_taxa, Taxonomy.load(settings.taxonomy_file))
+    taxonomy = Taxonomy.load(settings.taxonomy_file)
+    marked = marked_taxa(settings.identify_taxa, taxonomy)
+    matching = LiveMatching(settings, taxonomy)
     reader = IndividualsReader(settings).start()
-    worker = IdentifyWorker(app, settings, reader, DeploymentReader(settings).start(), marked, FusedMatcher())
+    worker = IdentifyWorker(app, settings, reader, DeploymentReader(settings).start(), marked, matching)
     names = (BURST_RESOLVED.full_name(settings), CROP_PUBLISHED.full_name(settings))
     app.agent(faust_topics(app, names), name="identify")(worker.run)
     app.timer(INTERVAL_S)(worker.match_due)

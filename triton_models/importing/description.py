@@ -27,7 +27,7 @@ import json
 import tomllib
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal, Protocol, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, PositiveInt, ValidationError, field_validator
 
@@ -82,6 +82,18 @@ class InputDescription(StrictModel):
         return (self.scale, self.mean, self.std) == (1.0, (0.0,) * 3, (1.0,) * 3)
 
 
+class DescribesPixels(Protocol):
+    """A description of a graph that takes the frame as it is, with prepared pixels."""
+
+    @property
+    def frame(self) -> FrameDescription:
+        """The frame that clients send."""
+
+    @property
+    def input(self) -> InputDescription:
+        """The pixels that the graph expects."""
+
+
 class OutputDescription(StrictModel):
     """The output of the graph."""
 
@@ -108,7 +120,10 @@ def read_description(path: Path) -> GraphDescription:
 
 
 def kind_described(path: Path) -> str:
-    """What the file describes: `classifier`, `detector` or `sound`. Raises `ModelRefused` where it cannot be parsed."""
+    """What the file describes: `classifier`, `detector`, `sound` or `embedder`.
+
+    Raises `ModelRefused` where it cannot be parsed.
+    """
     fields = _parse(path)
     return str(fields.get("kind", "classifier")) if isinstance(fields, dict) else "classifier"
 

@@ -39,6 +39,7 @@ from uncia.triton_models.importing.wrapping import (
     NUMBERS,
     PREFIX,
     allow_any_batch,
+    check_opset,
     check_output,
     class_outputs,
     load_graph,
@@ -54,7 +55,6 @@ from uncia.triton_models.repository import sha256
 
 __all__ = ["SoundDescription", "make_sound_package", "sound_labels", "wrap_sound"]
 
-_MIN_OPSET = 11
 _SCIENTIFIC_AND_COMMON = re.compile(r"([A-Z][a-z-]+ [a-z-]+)_(.+)")
 _NOISES = frozenset({"Engine", "Environmental", "Fireworks", "Gun", "Noise", "Power tools", "Siren"})
 """First halves of BirdNET's labels (V2.4) of what is neither an animal nor a person."""
@@ -163,9 +163,7 @@ def wrap_sound(
         raise ModelRefused(f"{path}: {tensor.name} is {tensor.shape}, and the description gives [batch, {wanted}]")
     check_output(scores, classes, path)
     imported = load_graph(path)
-    opset = {entry.domain or "": entry.version for entry in imported.opset_import}.get("", 0)
-    if opset < _MIN_OPSET:
-        raise ModelRefused(f"{path} has ONNX opset {opset}; export it with {_MIN_OPSET} or later")
+    check_opset(imported, path)
     allow_any_batch(imported)
     try:
         inner = compose.add_prefix(imported, PREFIX)

@@ -11,7 +11,7 @@ import onnx
 from google.protobuf.message import DecodeError
 from onnx import ModelProto, TensorProto, checker, compose, helper
 
-from uncia.triton_models.importing.description import GraphDescription
+from uncia.triton_models.importing.description import DescribesPixels, GraphDescription
 from uncia.triton_models.packages.graph_errors import MAX_ONNX_BYTES, describe_error
 from uncia.triton_models.packages.validation import ModelRefused, open_graph
 
@@ -32,16 +32,14 @@ def wrap(path: Path, description: GraphDescription, classes: int) -> bytes:
     session = open_graph(path)
     input_tensor = the_tensor(session.get_inputs(), description.input.tensor, "input", path)
     output_tensor = the_tensor(session.get_outputs(), description.output.tensor, "output", path)
-    _check_input(input_tensor, description, path)
+    check_pixels(input_tensor, description, path)
     check_output(output_tensor, classes, path)
     imported = load_graph(path)
-    opset = {entry.domain or "": entry.version for entry in imported.opset_import}.get("", 0)
-    if opset < _MIN_OPSET:
-        raise ModelRefused(f"{path} has ONNX opset {opset}; export it with {_MIN_OPSET} or later")
+    check_opset(imported, path)
     allow_any_batch(imported)
     try:
         inner = compose.add_prefix(imported, PREFIX)
-        before = _preparation(input_tensor, description, inner)
+        before = pixel_preparation(input_tensor, description, inner)
         after = class_outputs(output_tensor, description.output.kind, inner, classes)
         joined = compose.merge_models(before, inner, io_map=[("ready", PREFIX + input_tensor.name)])
         wrapped = compose.merge_models(
@@ -64,7 +62,8 @@ def the_tensor(tensors: list[Any], name: str, what: str, path: Path) -> Any:
     raise ModelRefused(f"{path} has the {what}s {names}: set {what}.tensor in the description to one of them")
 
 
-def _check_input(tensor: Any, description: GraphDescription, path: Path) -> None:
+def check_pixels(tensor: Any, description: DescribesPixels, path: Path) -> None:
+    """Raises `ModelRefused` where the graph's input is not what the description says."""
     frame, layout = description.frame, description.input.layout
     if tensor.type not in NUMBERS:
         raise ModelRefused(f"{path}: {tensor.name} is {tensor.type}; only float and uint8 inputs are supported")
@@ -109,6 +108,13 @@ def load_graph(path: Path) -> ModelProto:
     return model
 
 
+def check_opset(model: ModelProto, path: Path) -> None:
+    """Raises `ModelRefused` for operators that are too old to be wrapped."""
+    opset = {entry.domain or "": entry.version for entry in model.opset_import}.get("", 0)
+    if opset < _MIN_OPSET:
+        raise ModelRefused(f"{path} has ONNX opset {opset}; export it with {_MIN_OPSET} or later")
+
+
 def allow_any_batch(model: ModelProto) -> None:
     """Most graphs that were exported for one picture accept any number; the package's validation tests that."""
     for tensor in (*model.graph.input, *model.graph.output):
@@ -118,7 +124,8 @@ def allow_any_batch(model: ModelProto) -> None:
     del model.graph.value_info[:]
 
 
-def _preparation(tensor: Any, description: GraphDescription, inner: ModelProto) -> ModelProto:
+def pixel_preparation(tensor: Any, description: DescribesPixels, inner: ModelProto) -> ModelProto:
+    """From the bytes of a frame to the pixels that the graph expects."""
     wants, frame = description.input, description.frame
     number, current = NUMBERS[tensor.type], "FRAME"
     nodes, weights = [], []

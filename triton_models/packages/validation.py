@@ -1,6 +1,6 @@
 """Validate a model package before it is installed: files, tensors, labels, and a real inference.
 
-A package is a folder with `model.onnx`, `model.json` (the card), `labels.json` (not of a detector), and usually
+A package is a folder with `model.onnx`, `model.json` (the card), `labels.json` (of a classifier), and usually
 `card.html` for readers.
 All checks run on this machine's CPU in ONNX Runtime, which also serves the model.
 """
@@ -13,8 +13,9 @@ import numpy as np
 
 from uncia.errors import SettingsError, UnciaError, how_to_install
 from uncia.imaging.frames import Pixels
-from uncia.serving.cards import Card, is_detector, read_card
+from uncia.serving.cards import Card, has_labels, read_card
 from uncia.serving.detector_card import DetectorCard
+from uncia.serving.embedder_card import EmbedderCard
 from uncia.serving.model_card import ModelCard
 from uncia.serving.model_versions import CARD_FILE, GRAPH_FILE, LABELS_FILE
 from uncia.serving.self_tests import self_test_difference, self_test_frame
@@ -22,6 +23,12 @@ from uncia.triton_models.packages.graph_errors import describe_error, size_probl
 from uncia.triton_models.packages.resource_limits import bounded_memory, run_in_time
 from uncia.triton_models.packages.writing import PAGE_FILE
 from uncia.triton_models.repository import sha256
+
+_UNIT_LENGTH = 1e-2
+"""How far from 1 a vector of unit length may be: half precision rounds."""
+
+_SAME_VECTOR = 1e-3
+"""Distance of vectors of unit length below which they are the same."""
 
 _ONNX_TYPES = {"FP32": "float", "INT32": "int32"}
 
@@ -45,7 +52,7 @@ class ValidatedPackage(Generic[CardT]):
 
 def validate_package(folder: Path) -> ValidatedPackage[Card]:
     """Check a package. Raises `ModelRefused` with the first problem."""
-    needed = [GRAPH_FILE, CARD_FILE, *([] if is_detector(folder) else [LABELS_FILE])]
+    needed = [GRAPH_FILE, CARD_FILE, *([LABELS_FILE] if has_labels(folder) else [])]
     missing = [name for name in needed if not (folder / name).is_file()]
     if missing:
         raise ModelRefused(f"{folder} is not a model package: it has no {' and no '.join(missing)}")
@@ -135,6 +142,17 @@ def check_outputs(session: Any, card: Card, graph: Path) -> None:
                     f"{graph}: {expected.name} is {list(output.shape)} for {batch} frames, and must be "
                     f"{[batch, *expected.dims]}"
                 )
+    if isinstance(card, EmbedderCard):
+        _check_vectors(card, alone[0], pair[0], graph)
+    else:
+        _check_scores(card, alone, pair, graph)
+    by_name = {expected.name: output for expected, output in zip(card.outputs, alone, strict=True)}
+    difference = self_test_difference(card, by_name)
+    if not difference <= card.self_test.tolerance:
+        raise ModelRefused(f"{graph} fails the self-test of its card (its output differs by {difference:.3f})")
+
+
+def _check_scores(card: ModelCard | DetectorCard, alone: Any, pair: Any, graph: Path) -> None:
     # Of a detector's boxes nothing more is known than that they are numbers: those of equal scores may change places.
     bounded = (1,) if isinstance(card, DetectorCard) else (0, 1)
     for index, expected in enumerate(card.outputs[:2]):
@@ -150,10 +168,33 @@ def check_outputs(session: Any, card: Card, graph: Path) -> None:
         _check_boxes(card, alone, pair, graph)
     else:
         _check_windows(card, pair, graph)
-    by_name = {expected.name: output for expected, output in zip(card.outputs, alone, strict=True)}
-    difference = self_test_difference(card, by_name)
-    if not difference <= card.self_test.tolerance:
-        raise ModelRefused(f"{graph} fails the self-test of its card (scores differ by {difference:.3f})")
+
+
+def _check_vectors(card: EmbedderCard, alone: Any, pair: Any, graph: Path) -> None:
+    """`pair` holds another frame and that of `alone`, whose vectors must be alike; the two frames' must differ."""
+    vectors = np.concatenate([alone, pair]).astype(np.float64)
+    if not np.isfinite(vectors).all():
+        raise ModelRefused(f"{graph}: {card.embedding} contains NaN or infinite values: export it again")
+    lengths = np.linalg.norm(vectors, axis=1)
+    if not lengths.all():
+        raise ModelRefused(
+            f"{graph}: {card.embedding} is zero for a picture with content: check scale, mean and std of the "
+            "description, and which of its outputs is the vector"
+        )
+    if card.normalised and np.abs(lengths - 1).max() > _UNIT_LENGTH:
+        raise ModelRefused(
+            f"{graph}: {card.embedding} has vectors of length {lengths[0]:.3f}, not 1: set output.normalised = false"
+        )
+    one, other, again = vectors / lengths[:, None]
+    if np.linalg.norm(one - again) > _SAME_VECTOR:
+        raise ModelRefused(f"{graph}: {card.embedding} differs between a batch and a single frame")
+    if np.linalg.norm(one - other) < _SAME_VECTOR:
+        raise ModelRefused(
+            f"{graph}: {card.embedding} is the same for two different pictures: it tells nothing apart; check scale, "
+            "mean and std of the description, and which of its outputs is the vector"
+        )
+    if len(card.self_test.vector) != card.dimensions:
+        raise ModelRefused(f"{graph}: the card's self-test has {len(card.self_test.vector)} numbers, not a vector's")
 
 
 def _check_windows(card: ModelCard, pair: Any, graph: Path) -> None:

@@ -49,6 +49,17 @@ def describe_sound_model(card: Card, live: str, settings: Settings) -> str:
     return "It is live: the worker `listen` uses it where UNCIA_LISTEN is true."
 
 
+def describe_embedder(card: Card, live: str, settings: Settings) -> str:
+    """How the worker `identify` uses an embedder, of which the version `live` is live."""
+    if card.model != settings.identify_embedder:
+        return (
+            f"To make the worker `identify` use it: set UNCIA_IDENTIFY_EMBEDDER={card.model} and UNCIA_IDENTIFY_TAXA."
+        )
+    if card.version != live:
+        return f"It receives no requests yet: `uncia models promote {card.name}` makes it live."
+    return "It is live: the worker `identify` uses it where UNCIA_IDENTIFY_TAXA lists taxa."
+
+
 def _live(settings: Settings, model: str) -> str:
     try:
         return read_version_state(settings.model_repository / model).live

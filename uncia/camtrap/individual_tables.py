@@ -1,15 +1,17 @@
 """Sightings of named individuals in tables of other programs, as decisions. Pure.
 
 - `wildbook`: the columns of its bulk import and export (`Encounter.individualID`, `Encounter.year`, ...);
-- `camtrap-dp`: `observations.csv` with an `individualID`.
+- `camtrap-dp`: `observations.csv` with an `individualID`;
+- `traptagger`: the CSV that it exports, with the columns `Individuals` and `Timestamp`, in which a row may be a
+  sighting, an image or a cluster.
 
 An imported decision is dated to the sighting itself: a second import of the same table gives the same decisions, and
 what people decide afterwards counts more. It names no crops: the pictures stay where they are.
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any
@@ -19,7 +21,7 @@ from uncia.camtrap.table_reader import Row
 from uncia.errors import UnciaError
 from uncia.events import IndividualDecided, IndividualDecision
 
-__all__ = ["ImportedSighting", "IndividualTable", "as_decisions", "sightings_of"]
+__all__ = ["ImportedSighting", "IndividualTable", "as_decisions", "of_one_taxon", "sightings_of"]
 
 
 class IndividualTable(StrEnum):
@@ -27,6 +29,7 @@ class IndividualTable(StrEnum):
 
     WILDBOOK = "wildbook"
     CAMTRAP_DP = "camtrap-dp"
+    TRAPTAGGER = "traptagger"
 
 
 @dataclass(frozen=True)
@@ -51,18 +54,31 @@ def sightings_of(
     Raises `UnciaError` for a table without the columns, and for a row that names an individual and no time.
     """
     columns = set(header)
-    read = _wildbook if kind is IndividualTable.WILDBOOK else _camtrap_dp
+    read = _READERS[kind]
     needed = _NEEDED[kind]
     if not any(names <= columns for names in needed):
         raise UnciaError(f"the table has no columns {', '.join(sorted(needed[0]))}: it is no table of {kind.value}")
     found, without = [], 0
     for row in rows:
-        sighting = read(row)
-        if sighting is None:
+        sightings = read(row)
+        if not sightings:
             without += 1
-        else:
-            found.append(sighting)
+        found += sightings
     return found, without
+
+
+def of_one_taxon(found: Iterable[ImportedSighting], taxon: str) -> list[ImportedSighting]:
+    """The sightings with this taxon in place of the labels of the table, which are no scientific names.
+
+    Raises `UnciaError` where the table labels its individuals as several species.
+    """
+    found = list(found)
+    labels = sorted({each.taxon for each in found if each.taxon})
+    if len(labels) > 1:
+        raise UnciaError(
+            f"the table has individuals of {', '.join(labels)}, and one taxon is given: export one species at a time"
+        )
+    return [replace(each, taxon=taxon) for each in found]
 
 
 _NEEDED: dict[IndividualTable, tuple[set[str], ...]] = {
@@ -71,13 +87,14 @@ _NEEDED: dict[IndividualTable, tuple[set[str], ...]] = {
         {"MarkedIndividual.individualID", "Encounter.year"},
     ),
     IndividualTable.CAMTRAP_DP: ({"individualID", "eventStart"},),
+    IndividualTable.TRAPTAGGER: ({"Individuals", "Timestamp"},),
 }
 
 
-def _wildbook(row: Row) -> ImportedSighting | None:
+def _wildbook(row: Row) -> list[ImportedSighting]:
     individual = row.text("Encounter.individualID") or row.text("MarkedIndividual.individualID")
     if not individual:
-        return None
+        return []
     parts = [row.text(f"Encounter.{name}") for name in ("year", "month", "day", "hour", "minutes")]
     try:
         # Of a time that is known to the month only, the first day.
@@ -90,24 +107,62 @@ def _wildbook(row: Row) -> ImportedSighting | None:
     taxon = f"{row.text('Encounter.genus')} {row.text('Encounter.specificEpithet')}".strip()
     station = row.text("Encounter.locationID") or None
     encounter = row.text("Encounter.catalogNumber") or row.text("Occurrence.occurrenceID")
-    return ImportedSighting(individual, taxon or None, encounter, captured_at, station=station)
+    return [ImportedSighting(individual, taxon or None, encounter, captured_at, station=station)]
 
 
-def _camtrap_dp(row: Row) -> ImportedSighting | None:
+def _camtrap_dp(row: Row) -> list[ImportedSighting]:
     individual = row.text("individualID")
     if not individual:
-        return None
+        return []
+    return [
+        ImportedSighting(
+            individual,
+            row.text("scientificName") or None,
+            row.text("eventID") or row.text("observationID"),
+            _time(row, "eventStart"),
+            deployment=row.text("deploymentID") or None,
+        )
+    ]
+
+
+def _traptagger(row: Row) -> list[ImportedSighting]:
+    """Several individuals of a row are separated by `|`; `None` stands for an empty cell."""
+    names = dict.fromkeys(name.strip() for name in _named(row, "Individuals").split("|"))
+    individuals = [name for name in names if name and name.lower() not in _NOBODY]
+    if not individuals:
+        return []
+    at, site, camera = _time(row, "Timestamp"), _named(row, "Site Name"), _named(row, "Camera Name")
+    encounter = next((f"{name} {_named(row, name)}" for name in _TRAPTAGGER_IDS if _named(row, name)), f"{site} {at}")
+    return [
+        ImportedSighting(name, _named(row, "Species") or None, encounter, at, camera or None, site or None)
+        for name in individuals
+    ]
+
+
+_NOBODY = frozenset({"none", "unidentifiable"})
+"""Names that TrapTagger gives to what is no individual."""
+
+_TRAPTAGGER_IDS = ("Cluster ID", "Image ID", "Sighting ID")
+"""The columns that may name an encounter: a cluster is a burst."""
+
+
+def _named(row: Row, column: str) -> str:
+    found = row.text(column)
+    return "" if found.lower() == "none" else found
+
+
+def _time(row: Row, column: str) -> datetime:
     try:
-        captured_at = datetime.fromisoformat(row.text("eventStart")).replace(tzinfo=None)
+        return datetime.fromisoformat(row.text(column)).replace(tzinfo=None)
     except ValueError:
-        raise UnciaError(f"line {row.line}: eventStart {row.text('eventStart')!r} is no time") from None
-    return ImportedSighting(
-        individual,
-        row.text("scientificName") or None,
-        row.text("eventID") or row.text("observationID"),
-        captured_at,
-        deployment=row.text("deploymentID") or None,
-    )
+        raise UnciaError(f"line {row.line}: {column} {row.text(column)!r} is no time") from None
+
+
+_READERS: dict[IndividualTable, Callable[[Row], list[ImportedSighting]]] = {
+    IndividualTable.WILDBOOK: _wildbook,
+    IndividualTable.CAMTRAP_DP: _camtrap_dp,
+    IndividualTable.TRAPTAGGER: _traptagger,
+}
 
 
 def as_decisions(
@@ -117,7 +172,7 @@ def as_decisions(
 
     `cameras`: the camera of each deployment that is known, by its id.
     """
-    found = list(found)
+    found = _once_in_a_cluster(found) if kind is IndividualTable.TRAPTAGGER else list(found)
     seen: dict[str, set[str]] = defaultdict(set)
     for each in found:
         seen[each.encounter].add(each.individual)
@@ -144,6 +199,16 @@ def as_decisions(
         decision_id = ids.individual_decision_id(kind.value, fields["decided_at"], decision, *parts)
         decisions.append(IndividualDecided(decision_id=decision_id, **fields))
     return decisions
+
+
+def _once_in_a_cluster(found: Iterable[ImportedSighting]) -> list[ImportedSighting]:
+    """Of the rows of one individual in one encounter the earliest: a table may have a row for each photograph."""
+    first: dict[tuple[str, str], ImportedSighting] = {}
+    for each in found:
+        known = first.setdefault((each.encounter, each.individual), each)
+        if each.captured_at < known.captured_at:
+            first[each.encounter, each.individual] = each
+    return list(first.values())
 
 
 def _burst_id(kind: IndividualTable, sighting: ImportedSighting, *, alone: bool) -> str:

@@ -1,31 +1,35 @@
-"""Cards of any kind: read a card without knowing whether its model is a classifier or a detector."""
+"""Cards of any kind: read a card without knowing whether its model is a classifier, a detector or an embedder."""
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 from uncia.errors import SettingsError
 from uncia.serving.detector_card import DetectorCard, read_detector_card
+from uncia.serving.embedder_card import EmbedderCard, read_embedder_card
 from uncia.serving.model_card import ModelCard, read_model_card
 from uncia.serving.model_versions import CARD_FILE, resolve_version
 from uncia.settings import Settings
 
-__all__ = ["Card", "is_detector", "pinned_model", "read_card", "read_installed"]
+__all__ = ["Card", "has_labels", "is_detector", "pinned_model", "read_card", "read_installed"]
 
-Card = ModelCard | DetectorCard
+Card = ModelCard | DetectorCard | EmbedderCard
 
 
 def is_detector(folder: Path) -> bool:
-    """True when the card in this folder is that of a detector; cards without a kind are of classifiers."""
-    try:
-        content = json.loads((folder / CARD_FILE).read_bytes())
-    except (OSError, ValueError):
-        return False
-    return isinstance(content, dict) and content.get("kind") == "detector"
+    """True when the card in this folder is that of a detector."""
+    return _kind(folder) == "detector"
+
+
+def has_labels(folder: Path) -> bool:
+    """True when the card in this folder is that of a classifier, which has labels."""
+    return _kind(folder) not in ("detector", "embedder")
 
 
 def read_card(folder: Path) -> Card:
     """The card in a version's folder, or in a package. Raises `SettingsError` with what to do."""
-    return read_detector_card(folder) if is_detector(folder) else read_model_card(folder)
+    readers: dict[str, Callable[[Path], Card]] = {"detector": read_detector_card, "embedder": read_embedder_card}
+    return readers.get(_kind(folder), read_model_card)(folder)
 
 
 def read_installed(repository: Path, model: str, version: str = "") -> Card:
@@ -53,3 +57,12 @@ def _is_installed_detector(settings: Settings, model: str, version: str) -> bool
         return is_detector(repository / model / resolve_version(repository, model, version))
     except SettingsError:
         return False
+
+
+def _kind(folder: Path) -> str:
+    """What the card in this folder is of; cards without a kind are of classifiers."""
+    try:
+        content = json.loads((folder / CARD_FILE).read_bytes())
+    except (OSError, ValueError):
+        return "classifier"
+    return str(content.get("kind", "classifier")) if isinstance(content, dict) else "classifier"

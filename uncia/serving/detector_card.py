@@ -75,8 +75,9 @@ def read_detector_card(folder: Path) -> DetectorCard:
     path = folder / CARD_FILE
     try:
         content = json.loads(path.read_bytes())
-        if isinstance(content, dict) and content.get("kind", "classifier") != "detector":
-            raise SettingsError(f"{path} is the card of a classifier, not of a detector")
+        kind = content.get("kind", "classifier") if isinstance(content, dict) else "detector"
+        if kind != "detector":
+            raise SettingsError(f"{path} is the card of a {kind}, not of a detector")
         return DetectorCard.model_validate(content)
     except OSError as error:
         raise SettingsError(f"no model card at {path}: `uncia models build` makes it") from error

@@ -69,8 +69,9 @@ def read_model_card(folder: Path) -> ModelCard:
     path = folder / CARD_FILE
     try:
         content = json.loads(path.read_bytes())
-        if isinstance(content, dict) and content.get("kind") == "detector":
-            raise SettingsError(f"{path} is the card of a detector, not of a classifier")
+        kind = content.get("kind", "classifier") if isinstance(content, dict) else "classifier"
+        if kind in ("detector", "embedder"):
+            raise SettingsError(f"{path} is the card of a {kind}, not of a classifier")
         labels = load_label_set(folder / LABELS_FILE)
         card = ModelCard.model_validate({**content, "labels": labels})
     except OSError as error:

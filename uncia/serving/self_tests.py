@@ -10,6 +10,7 @@ from uncia.imaging.frame_spec import FrameSpec
 from uncia.imaging.frames import Pixels, self_test_pattern
 from uncia.serving.cards import Card
 from uncia.serving.detector_card import DetectorCard
+from uncia.serving.embedder_card import EmbedderCard
 from uncia.serving.model_card import ModelCard
 
 __all__ = ["detector_test_frame", "self_test_difference", "self_test_frame"]
@@ -39,6 +40,8 @@ def self_test_difference(card: Card, outputs: Mapping[str, NDArray[Any]]) -> flo
     """
     if isinstance(card, DetectorCard):
         return _detector_difference(card, outputs)
+    if isinstance(card, EmbedderCard):
+        return _embedder_difference(card, outputs)
     return _classifier_difference(card, outputs)
 
 
@@ -66,3 +69,12 @@ def _detector_difference(card: DetectorCard, outputs: Mapping[str, NDArray[Any]]
             distances = np.abs(boxes[same] - np.array(box)).max(axis=1)
             differences.append(distances.min(initial=_WRONG))
     return float(np.max(differences))
+
+
+def _embedder_difference(card: EmbedderCard, outputs: Mapping[str, NDArray[Any]]) -> float:
+    """The distance between both vectors of unit length; a vector of zeros has none, and is as far as can be."""
+    vector = np.asarray(outputs[card.embedding][0], dtype=np.float64)
+    length = float(np.linalg.norm(vector))
+    if length == 0:
+        return _WRONG
+    return float(np.linalg.norm(vector / length - np.array(card.self_test.vector)))

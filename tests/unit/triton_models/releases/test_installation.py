@@ -136,7 +136,7 @@ def _other_answers(package: Path) -> None:
         (lambda package: (package / "model.onnx").write_bytes(b"half"), "not the graph that the card was written for"),
         (_labels_of(5), "has 4 classes, and the label set has 5"),
         (lambda package: new_graph(package, frame=FrameSpec(width=32, height=64)), r"must be \[batch, 64, 96, 3\]"),
-        (lambda package: new_graph(package, seed=5), r"fails the self-test .*differ by"),
+        (lambda package: new_graph(package, seed=5), r"fails the self-test .*differs by"),
         (_other_answers, "fails the self-test"),
         (_no_such_operator, "there is no operator Teleport in operator set 17: export the model with standard"),
         (lambda package: os.truncate(package / "model.onnx", 2**31), "an ONNX file of 2 GiB and more cannot be served"),

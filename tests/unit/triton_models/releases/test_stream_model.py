@@ -8,11 +8,13 @@ import pytest
 from tests.packages import write_package
 from uncia.commands.models import list_models
 from uncia.commands.models_release import _report_live, report_installed
+from uncia.imaging.frame_spec import FrameSpec
+from uncia.serving.embedder_card import EmbedderCard, EmbedderSelfTest
 from uncia.serving.model_card import read_installed_card
 from uncia.serving.model_versions import read_version_state
 from uncia.settings import Settings
 from uncia.triton_models.releases.installation import install
-from uncia.triton_models.releases.stream_model import describe_sound_model
+from uncia.triton_models.releases.stream_model import describe_embedder, describe_sound_model
 
 
 @pytest.fixture
@@ -92,5 +94,29 @@ def test_an_audio_classifier_is_never_offered_as_the_model_of_photographs(
 ) -> None:
     card = read_installed_card(settings.model_repository, "tiny").model_copy(update={"model": model, "version": "1"})
     sentence = describe_sound_model(card, live, settings)
+    assert words in sentence
+    assert "UNCIA_MODEL" not in sentence
+
+
+@pytest.mark.parametrize(
+    ("chosen", "live", "words"),
+    [
+        ("coats", "1", "the worker `identify` uses it where UNCIA_IDENTIFY_TAXA lists taxa"),
+        ("coats", "2", "`uncia models promote coats@1` makes it live"),
+        ("", "1", "set UNCIA_IDENTIFY_EMBEDDER=coats and UNCIA_IDENTIFY_TAXA"),
+    ],
+)
+def test_an_embedder_is_offered_to_the_worker_that_identifies(
+    settings: Settings, chosen: str, live: str, words: str
+) -> None:
+    card = EmbedderCard(
+        model="coats",
+        versions=("1",),
+        frame=FrameSpec(),
+        dimensions=2,
+        self_test=EmbedderSelfTest(vector=(1.0, 0.0)),
+        onnx_sha256="0" * 64,
+    )
+    sentence = describe_embedder(card, live, settings.model_copy(update={"identify_embedder": chosen}))
     assert words in sentence
     assert "UNCIA_MODEL" not in sentence
