@@ -101,7 +101,9 @@ class Sounds:
             if row is None:
                 return None
             own = select(recordings).where(recordings.c.recording_id == row["recording_id"], recordings.c.counted)
-            recording = connection.execute(own).mappings().one()
+            recording = connection.execute(own).mappings().first()
+            if recording is None:  # Forgotten since the first query.
+                return None
             others = (
                 select(*_CALL_COLUMNS)
                 .where(sound_calls.c.recording_id == row["recording_id"], sound_calls.c.counted)

@@ -27,6 +27,18 @@ _PERSON = {"cache-control": "no-store"}
 
 
 # Before the addresses of photographs, which would match, too.
+@router.get("/pictures/spectrograms/{call_id}.png", response_class=Response, responses=_PNG)
+def spectrogram(context: Viewing, call_id: str) -> Response:
+    """The spectrogram of a call. There is none where a voice was heard in the same window."""
+    found = context.services.sounds.call(call_id, stations=context.caller.stations)
+    if found is None or found.spectrogram is None:
+        raise HTTPException(404, TEXT["error.not_found"])
+    drawn = found.spectrogram
+    return Response(
+        context.services.pictures.spectrogram(drawn.bucket, drawn.key, drawn.sha256), media_type="image/png"
+    )
+
+
 @router.get("/pictures/crops/{crop_id}.jpg", response_class=Response, responses=_JPEG)
 def crop(context: Viewing, crop_id: str) -> Response:
     """A crop that was published and not withdrawn, or an imported picture of an individual."""
