@@ -2,6 +2,7 @@
 
 import hashlib
 import io
+from datetime import timedelta
 from typing import Any
 
 import numpy as np
@@ -9,11 +10,11 @@ import soundfile
 from PIL import Image
 from sqlalchemy import Engine
 
-from tests.unit.dashboard.catalogue.sound_data import analysed, call_in, person_in
+from tests.unit.dashboard.catalogue.sound_data import BEGAN, analysed, call_in, person_in
 from tests.unit.dashboard.web.alert_data import fold_events
 from uncia.errors import UnciaError
 from uncia.events import SoundHeard, Spectrogram
-from uncia.storage.object_store import ObjectMissing, ObjectStore
+from uncia.storage.object_store import ObjectContent, ObjectMissing, ObjectStore
 
 __all__ = ["RATE", "MemoryStore", "fold_sounds", "recording_bytes"]
 
@@ -34,6 +35,9 @@ class MemoryStore(ObjectStore):
     def __init__(self) -> None:
         self.objects: dict[str, bytes] = {}
         self.problem: UnciaError | None = None
+
+    def read(self, bucket: str, key: str, **_: Any) -> ObjectContent:
+        return ObjectContent(self.read_range(bucket, key, 0, 1 << 30), "")
 
     def read_range(self, bucket: str, key: str, start: int, count: int, **_: Any) -> bytes:
         if self.problem is not None:
@@ -63,7 +67,8 @@ def fold_sounds(engine: Engine, store: MemoryStore, calls: int = 3) -> list[Soun
     """
     data, picture = recording_bytes(), spectrogram_bytes()
     changes = {"size": len(data), "sample_rate_hz": RATE, "calls": calls + 1}
-    ridge, other = analysed(**changes), analysed("pass/audio-1", "20260516_051500.WAV", **changes)
+    ridge = analysed(**changes)
+    other = analysed("pass/audio-1", "20260516_051500.WAV", recorded_at=BEGAN + timedelta(days=2), **changes)
     verdicts: list[dict[str, Any]] = [{"confidence": 0.91}, {"certain": False, "threshold": None, "score": 0.42}]
     heard = [
         call_in(ridge, 6.0 * number, verdict=verdicts[number] if number < len(verdicts) else {})

@@ -81,8 +81,8 @@ def test_a_score_is_never_shown_as_a_probability(sign_in: SignIn, heard: list[So
         ("camera=pass/audio-1&camera=ridge/audio-1", 5),
         ("taxon=Carnivora", 3),
         ("taxon=dog", 1),
-        (f"since={BEGAN.date() + timedelta(days=1)}", 0),
-        (f"until={BEGAN.date()}", 5),
+        (f"since={BEGAN.date() + timedelta(days=1)}", 1),
+        (f"until={BEGAN.date()}", 4),
         ("camera=&taxon=&since=&until=", 5),
     ],
 )
