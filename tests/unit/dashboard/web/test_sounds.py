@@ -8,7 +8,7 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import Engine
 
-from tests.unit.dashboard.catalogue.sound_data import BEGAN, analysed
+from tests.unit.dashboard.catalogue.sound_data import BEGAN, analysed, person_in
 from tests.unit.dashboard.web.alert_data import fold_events
 from tests.unit.dashboard.web.conftest import SignIn
 from tests.unit.dashboard.web.sound_site import RATE, MemoryStore, fold_sounds
@@ -157,6 +157,20 @@ def test_a_voice_has_no_spectrogram(sign_in: SignIn, heard: list[SoundHeard]) ->
     client, voice = sign_in(), heard[3]
     assert client.get(f"/pictures/spectrograms/{voice.call_id}.png").status_code == 404
     assert "no spectrogram: a voice was heard" in client.get(address(voice)).text
+
+
+def test_a_spectrogram_in_which_another_model_version_heard_a_voice_is_for_those_who_may_see_people(
+    sign_in: SignIn, services: Services, writable_catalogue: Engine, heard: list[SoundHeard]
+) -> None:
+    voice = person_in(analysed(model="audio_classifier@1"), heard[0].start_s + 1)
+    fold_events(writable_catalogue, voice)
+    source = f"/pictures/spectrograms/{heard[0].call_id}.png"
+    assert sign_in(Role.VIEWER).get(source).status_code == 404
+    assert sign_in(Role.REVIEWER, name="rita").get(source).status_code == 200
+    seen = [entry for entry in read_audit(services.audit._path) if entry["action"] == "people_seen"]
+    assert [(entry["who"], entry["what"]) for entry in seen] == [
+        ("rita", f"{heard[0].recording_id} spectrogram {heard[0].call_id}")
+    ]
 
 
 @pytest.mark.parametrize("role", DENIED)
