@@ -12,7 +12,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -85,9 +85,11 @@ class ListeningStack:
         yield Sounds(engine)
         engine.dispose()
 
-    def store(self) -> ObjectStore:
+    @contextmanager
+    def store(self) -> Iterator[ObjectStore]:
         """The object store, with its administrative key."""
-        return ObjectStore(self.stack.admin_settings())
+        with closing(ObjectStore(self.stack.admin_settings())) as opened:
+            yield opened
 
 
 @pytest.fixture(scope="module")
@@ -108,7 +110,8 @@ def listening() -> Iterator[ListeningStack]:
             patch.setenv("UNCIA_LISTEN", "true")
             subprocess.run([sys.executable, "-m", "uncia", "models", "install", str(package)], check=True)
             stack.up(PARTS, timeout_s=SCALE * 120)
-            listening.store().keep_versions(stack.settings().bucket, on=True)
+            with listening.store() as store:
+                store.keep_versions(stack.settings().bucket, on=True)
             spool = ["--spool", str(folder / "spool.sqlite")]
             listening.run("gateway", "card", str(folder / "field"), "--station", STATION, "--recordings", *spool)
 
@@ -133,11 +136,11 @@ def test_every_call_is_listed_with_its_species_start_and_end(listening: Listenin
 
 
 def test_the_spectrogram_of_each_call_is_in_the_store(listening: ListeningStack) -> None:
-    store = listening.store()
-    for call in listening.heard("audio-01"):
-        drawn = call.spectrogram
-        assert drawn is not None and drawn.key.startswith(f"spectrograms/{call.camera}/{call.recording_id}/")
-        assert Image.open(io.BytesIO(store.get(drawn.bucket, drawn.key, max_bytes=drawn.size))).format == "PNG"
+    with listening.store() as store:
+        for call in listening.heard("audio-01"):
+            drawn = call.spectrogram
+            assert drawn is not None and drawn.key.startswith(f"spectrograms/{call.camera}/{call.recording_id}/")
+            assert Image.open(io.BytesIO(store.get(drawn.bucket, drawn.key, max_bytes=drawn.size))).format == "PNG"
 
 
 def test_the_catalogue_lists_the_same_calls_as_the_command(listening: ListeningStack) -> None:
@@ -155,10 +158,10 @@ def test_a_call_is_cut_out_of_the_stored_recording(listening: ListeningStack) ->
     call = listening.heard("audio-01")[0]
     with listening.sounds() as sounds:
         found = wait_until(lambda: sounds.call(call.call_id), 60, "the call in the catalogue")
-    data = RecordingService(listening.store()).excerpt(found.recording, call.start_s, call.end_s)
-    whole, rate = soundfile.read(
-        io.BytesIO(listening.store().get(call.bucket, call.key, max_bytes=1 << 30)), always_2d=True
-    )
+    with listening.store() as store:
+        data = RecordingService(store).excerpt(found.recording, call.start_s, call.end_s)
+        stored = store.get(call.bucket, call.key, max_bytes=1 << 30)
+    whole, rate = soundfile.read(io.BytesIO(stored), always_2d=True)
     part, part_rate = soundfile.read(io.BytesIO(data))
     assert part_rate == rate
     begin = round(call.start_s * rate)
@@ -198,7 +201,7 @@ def test_a_forgotten_recording_leaves_no_call_and_no_spectrogram(listening: List
     assert events.results[-1].rejection is not None
     assert events.results[-1].rejection.reason == IMAGE_FORGOTTEN
     assert {call.call_id for call in events.calls if call.withdrawn} == {call.call_id for call in before}
-    store = listening.store()
-    assert list(store.history(settings.bucket, f"{camera}/")) == []
-    assert list(store.history(settings.bucket, f"spectrograms/{camera}/")) == []
+    with listening.store() as store:
+        assert list(store.history(settings.bucket, f"{camera}/")) == []
+        assert list(store.history(settings.bucket, f"spectrograms/{camera}/")) == []
     assert listening.heard("audio-01")
