@@ -66,7 +66,7 @@ def fold_sounds(engine: Engine, store: MemoryStore, calls: int = 3) -> list[Soun
     The first wolf has a calibrated probability, the second a score that no calibrated threshold decided.
     """
     data, picture = recording_bytes(), spectrogram_bytes()
-    changes = {"size": len(data), "sample_rate_hz": RATE, "calls": calls + 1}
+    changes: dict[str, Any] = {"size": len(data), "sample_rate_hz": RATE, "calls": calls + 1}
     ridge = analysed(**changes)
     other = analysed("pass/audio-1", "20260516_051500.WAV", recorded_at=BEGAN + timedelta(days=2), **changes)
     verdicts: list[dict[str, Any]] = [{"confidence": 0.91}, {"certain": False, "threshold": None, "score": 0.42}]
