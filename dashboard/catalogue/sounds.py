@@ -13,7 +13,7 @@ from sqlalchemy import ColumnElement, Connection, Engine, and_, false, func, or_
 from uncia.camtrap.taxonomy import Taxonomy
 from uncia.dashboard.catalogue.queries import BadCursor
 from uncia.dashboard.catalogue.rows import HeardClass, SoundCall, SoundDetail, StoredRecording, StoredSpectrogram
-from uncia.dashboard.catalogue.tables import recordings, sound_calls
+from uncia.dashboard.catalogue.tables import cameras, recordings, sound_calls
 from uncia.events import BurstCategory
 
 __all__ = ["SoundFilter", "SoundPage", "Sounds"]
@@ -163,7 +163,12 @@ def _rights(stations: Stations) -> list[ColumnElement[bool]]:
 def _classes(connection: Connection, stations: Stations) -> list[HeardClass]:
     counted = func.count().label("calls")
     names = (sound_calls.c.taxon, sound_calls.c.label)
-    wanted = select(*names, counted).where(*_rights(stations)).group_by(*names)
+    conditions: list[ColumnElement[bool]] = [sound_calls.c.counted]
+    if stations is not None:
+        own = select(cameras.c.camera).where(cameras.c.station.in_(sorted(set(stations))))
+        # By recorder, which the index holds: the station would have to be read from each row.
+        conditions.append(sound_calls.c.camera.in_(own))
+    wanted = select(*names, counted).where(*conditions).group_by(*names)
     found = [HeardClass.of(row) for row in connection.execute(wanted).mappings()]
     return sorted(found, key=lambda one: (-one.calls, one.label, one.taxon or ""))
 

@@ -8,7 +8,7 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import Engine
 
-from tests.unit.dashboard.catalogue.sound_data import BEGAN, analysed, person_in
+from tests.unit.dashboard.catalogue.sound_data import BEGAN, analysed, call_in, person_in
 from tests.unit.dashboard.web.alert_data import fold_events
 from tests.unit.dashboard.web.conftest import SignIn
 from tests.unit.dashboard.web.sound_site import RATE, MemoryStore, fold_sounds
@@ -140,6 +140,18 @@ def test_one_call_is_shown_with_all_of_its_recording(sign_in: SignIn, heard: lis
     assert (shown["recording"]["duration_s"], shown["recording"]["channels"]) == (60.0, 1)
     html = client.get(address(heard[1])).text
     assert "6.0 to 10.5 s" in html and f'src="/pictures/spectrograms/{heard[1].call_id}.png"' in html
+
+
+def test_names_are_shown_as_text(sign_in: SignIn, writable_catalogue: Engine) -> None:
+    recording = analysed("ridge/<b>audio</b>", warnings=("<script>1</script>",))
+    hostile = call_in(recording, 1.0, "<img src=x onerror=alert(1)>", "'; DROP TABLE sound_calls; --")
+    fold_events(writable_catalogue, hostile, recording)
+    client = sign_in()
+    for path in ("/sounds", "/sounds?taxon=%3Cscript%3E&camera=%3Cscript%3E", address(hostile)):
+        html = client.get(path).text
+        assert not any(tag in html for tag in ("<img src=x", "<b>audio", "<script>1", '"<script>"'))
+    query = {"taxon": "'; DROP TABLE sound_calls; --"}
+    assert client.get("/sounds.json", params=query).json()["total"] == 1
 
 
 def test_an_unknown_call_is_not_found(sign_in: SignIn, heard: list[SoundHeard]) -> None:
