@@ -44,6 +44,7 @@ SOUNDS: dict[str, str] = {
     "sound.neighbours": "Calls of the same recording",
     "sound.alt": "Spectrogram of {name}, {recorder}, {start} to {end} s",
     "sound.withheld": "no spectrogram: a voice was heard",
+    "sound.withheld.short": "voice heard",
     "sound.shows": "{start} to {end} s, {low} to {high} Hz (mel scale): the window with the highest score.",
     "sound.listen": "Listen",
     "sound.player": "Player of this call",

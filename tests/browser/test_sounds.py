@@ -38,7 +38,7 @@ def test_from_the_list_to_a_call_that_plays(open_page: Open, heard: list[SoundHe
     rows = page.locator(".sounds tbody tr")
     expect(rows).to_have_count(5)
     expect(rows.nth(1)).to_contain_text("human")
-    expect(rows.nth(1)).to_contain_text("no spectrogram")
+    expect(rows.nth(1)).to_contain_text("voice heard")
     page.locator(f"#sound-{heard[0].call_id} .verdict").click()
     expect(page.locator("h1")).to_have_text("wolf 91 %")
     wait_for_script(page, "document.querySelector('figure img').naturalWidth === 384")
