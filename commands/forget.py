@@ -2,7 +2,7 @@
 
 import getpass
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -20,7 +20,7 @@ from uncia.dashboard.catalogue.forgetting import Choice
 from uncia.dashboard.catalogue.schema import check_current
 from uncia.errors import UnciaError
 from uncia.kafka.sound_events import SoundEvents, read_sound_events
-from uncia.producers.forget.plan import ForgetPlan, pending_plans, plans_folder
+from uncia.producers.forget.plan import ForgetPlan, PlannedPhotograph, pending_plans, plans_folder
 from uncia.producers.forget.recordings import HeardRecordings, heard_recordings, planned_recordings
 from uncia.producers.forget.remains import what_remains
 from uncia.producers.forget.removal import StoreRemoval
@@ -28,7 +28,7 @@ from uncia.producers.forget.run import ForgetResult, Forgetting, Search, check_n
 from uncia.settings import Settings, settings, stack_dir
 from uncia.storage.object_store import ObjectStore
 from uncia.storage.process_lock import exclusive
-from uncia.terminal import echo, echo_json
+from uncia.terminal import counted, echo, echo_json
 
 _SHOWN = 20
 
@@ -103,8 +103,8 @@ def forget(
     earlier = [ForgetPlan.load(path) for path in pending_plans(folder)]
     for one in earlier:
         say(
-            f"interrupted earlier: {one.name} of {one.made_at:%Y-%m-%d} ({one.what}), {len(one.photographs)} "
-            f"photographs; --yes completes it first, `uncia forget --discard {one.name} --yes` discards it"
+            f"interrupted earlier: {one.name} of {one.made_at:%Y-%m-%d} ({one.what}), {_uploads(one)}; --yes completes "
+            f"it first, `uncia forget --discard {one.name} --yes` discards it"
         )
     if plan is not None:
         _show(plan, heard, say)
@@ -239,7 +239,7 @@ def _carry_out(
     check_nothing_left(result)
     plan.path(folder).unlink(missing_ok=True)
     audit.record("forgotten", getpass.getuser(), plan.what, plan=plan.name, photographs=result.photographs)
-    _report(result, say)
+    _report(plan, result, say)
     return {
         "plan": plan.name,
         "what": plan.what,
@@ -270,19 +270,38 @@ def _show(plan: ForgetPlan, heard: HeardRecordings, say: Callable[[str], None]) 
         say(f"{one.image_id}  {one.key}")
     if len(plan.photographs) > _SHOWN:
         say(f"... and {len(plan.photographs) - _SHOWN} more")
-    say(
-        f"{len(plan.photographs)} photographs of {len({one.camera for one in plan.photographs})} cameras, in "
-        f"{len(plan.bursts)} bursts, with {len(plan.crops)} crops and {len(plan.explanations)} explanations"
-    )
-    if recordings := planned_recordings(plan):
-        say(f"{len(recordings)} of them are sound recordings, in which {len(heard.calls)} calls were heard")
+    recordings = planned_recordings(plan)
+    if len(plan.photographs) > len(recordings) or not recordings:
+        uploads = {one.upload_id for one in recordings}
+        photographs = [one for one in plan.photographs if one.upload_id not in uploads]
+        say(
+            f"{_of_cameras(photographs, 'photograph', 'camera')}, in {counted(len(plan.bursts), 'burst')}, with "
+            f"{counted(len(plan.crops), 'crop')} and {counted(len(plan.explanations), 'explanation')}"
+        )
+    if recordings:
+        say(f"{_of_cameras(recordings, 'sound recording', 'recorder')}, with {counted(len(heard.calls), 'call')}")
     _show_kept([f"{one.image_id}  {one.key}, uploaded {one.uploaded_at:%Y-%m-%d}" for one in plan.kept], say)
+
+
+def _of_cameras(uploads: Sequence[PlannedPhotograph], noun: str, camera: str) -> str:
+    return f"{counted(len(uploads), noun)} of {counted(len({one.camera for one in uploads}), camera)}"
+
+
+def _uploads(plan: ForgetPlan) -> str:
+    """How many photographs and recordings a plan has: `2 photographs and 1 sound recording`."""
+    recordings = len(planned_recordings(plan))
+    photographs = len(plan.photographs) - recordings
+    parts = [counted(photographs, "photograph")] if photographs or not recordings else []
+    return " and ".join([*parts, *([counted(recordings, "sound recording")] if recordings else [])])
 
 
 def _show_kept(kept: list[str], say: Callable[[str], None]) -> None:
     if not kept:
         return
-    say(f"not meant, and kept with the bursts, crops and explanations of their photographs: {len(kept)} copies")
+    say(
+        "not meant, and kept with the bursts, crops and explanations of their photographs: "
+        f"{counted(len(kept), 'upload')}"
+    )
     for line in kept[:_SHOWN]:
         say(f"  {line}")
     if len(kept) > _SHOWN:
@@ -306,10 +325,10 @@ def _sounds(plan: ForgetPlan, heard: HeardRecordings) -> dict[str, int]:
     return {"recordings": len(planned_recordings(plan)), "calls": len(heard.calls)}
 
 
-def _report(result: ForgetResult, say: Callable[[str], None]) -> None:
+def _report(plan: ForgetPlan, result: ForgetResult, say: Callable[[str], None]) -> None:
     say(
-        f"forgotten: {result.photographs} photographs; {result.versions_deleted} versions deleted from the store, "
-        f"{result.bursts_revised} bursts revised by this command, {result.bursts_removed} removed"
+        f"forgotten: {_uploads(plan)}; {counted(result.versions_deleted, 'version')} deleted from the store, "
+        f"{counted(result.bursts_revised, 'burst')} revised by this command, {result.bursts_removed} removed"
     )
     _show_kept(result.kept, say)
     say("searched: the store has no version of them, no burst lists them, and the catalogue only knows that they left")

@@ -10,7 +10,7 @@ from uncia.errors import UnciaError
 from uncia.producers.forget.plan import ForgetPlan, pending_plans, plans_folder
 from uncia.settings import Settings
 from uncia.storage.process_lock import exclusive
-from uncia.terminal import echo, echo_json
+from uncia.terminal import counted, echo, echo_json
 
 __all__ = ["discard_plan"]
 
@@ -42,7 +42,7 @@ def discard_plan(config: Settings, name: str, *, yes: bool, as_json: bool) -> No
     echo(f"{name}: {what}")
     if withdrawn:
         echo(
-            f"{len(withdrawn)} of its photographs are withdrawn already: no page shows them, and no later run finds "
+            f"withdrawn already are {counted(len(withdrawn), 'upload')}: no page shows them, and no later run finds "
             "them, but the store still has those that were not deleted:"
         )
         for key in withdrawn:

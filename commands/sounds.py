@@ -16,7 +16,7 @@ from uncia.events import RecordingAnalysed, SoundHeard
 from uncia.kafka.sound_events import read_sound_events
 from uncia.settings import Settings, settings
 from uncia.storage.atomic_dir import atomic_directory
-from uncia.terminal import echo, echo_json, plain_console
+from uncia.terminal import counted, echo, echo_json, plain_console
 
 app = typer.Typer(
     help="List the calls in sound recordings, export them, and synthesise recordings.", no_args_is_help=True
@@ -56,7 +56,7 @@ def export(
     with atomic_directory(out) as staging:
         _write(staging / "media.csv", MEDIA_COLUMNS, map(media_row, recordings))
         _write(staging / "regions_of_interest.csv", REGION_COLUMNS, regions)
-    echo(f"wrote {_count(len(recordings), 'recording')} and {_count(len(regions), 'call')} to {out}")
+    echo(f"wrote {counted(len(recordings), 'recording')} and {counted(len(regions), 'call')} to {out}")
 
 
 @app.command()
@@ -85,7 +85,7 @@ def simulate(
     if as_json:
         echo_json({"folder": str(folder), "recordings": files, "calls": calls})
     else:
-        echo(f"wrote {_count(files, 'recording')} with {_count(calls, 'call')} to {folder}")
+        echo(f"wrote {counted(files, 'recording')} with {counted(calls, 'call')} to {folder}")
 
 
 def _read(config: Settings, camera: str | None) -> tuple[list[RecordingAnalysed], list[SoundHeard]]:
@@ -112,10 +112,6 @@ def build_table(calls: Iterable[SoundHeard]) -> Table:
         )
         table.add_row(*map(Text, cells))
     return table
-
-
-def _count(number: int, what: str) -> str:
-    return f"{number:,} {what}{'' if number == 1 else 's'}"
 
 
 def _write(path: Path, columns: tuple[str, ...], rows: Iterable[Mapping[str, Any]]) -> None:

@@ -21,7 +21,8 @@ DECODING = (
     "uncia.imaging.people_blur",
     "uncia.imaging.tiles",
 )
-SOUND = ("uncia.sound.recording", "uncia.sound.spectrogram", "uncia.sound.windows")
+SOUND = ("uncia.sound.spectrogram", "uncia.sound.windows")
+EXCERPTS = ("uncia.sound.excerpt", "uncia.sound.recording")
 TRITON = (
     "uncia.serving.detector_client",
     "uncia.serving.embedder_client",
@@ -52,6 +53,7 @@ _OF_AN_EXTRA = {"producers/simulate": "local", "producers/mailroom": "mailroom"}
 _NEEDS_AN_EXTRA = {
     **dict.fromkeys(DECODING, ("processors", "models")),
     **dict.fromkeys(SOUND, ("processors", "models")),
+    **dict.fromkeys(EXCERPTS, ("processors", "models", "dashboard")),
     **dict.fromkeys(TRITON, ("processors", "models")),
     **dict.fromkeys(EXPLAINING, ("processors", "models")),
     # Executed by Triton's own Python, which brings `triton_python_backend_utils`.

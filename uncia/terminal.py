@@ -70,6 +70,11 @@ def echo_json(value: Any, *, indent: int | None = None) -> None:
     typer.echo(printable_json(json.dumps(value, ensure_ascii=plain, indent=indent)))
 
 
+def counted(number: int, noun: str) -> str:
+    """A number of things with the noun in singular or plural: `1 recording`, `2,000 recordings`."""
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
 def plain_console(**options: Any) -> Console:
     """Return a console that prints strings literally: no markup, no emoji codes, no control sequences."""
     return _PlainConsole(**{"highlight": False, **options})

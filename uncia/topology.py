@@ -406,6 +406,8 @@ PARTS: tuple[Part, ...] = (
             STATUS_REPORTED,
             INDIVIDUAL_SIGHTED,
             INDIVIDUAL_DECIDED,
+            SOUND_HEARD,
+            RECORDING_ANALYSED,
         ),
         needs=("kafka",),
         embedded=True,

@@ -8,7 +8,9 @@ Each is a function of the rows in the tables alone, so that neither order nor re
 - `bursts.reached_at` and `gap_s`: of the bursts of the same camera and subject;
 - `bursts.change` and `derived_changes`: number this transaction;
 - `burst_months`: of all bursts, kept by differences;
-- `camera_days`: of the captures of the camera on that day.
+- `camera_days`: of the captures of the camera on that day;
+- `recordings.counted` and `sound_calls.counted`: of the results of a recording, and of what replaced it (see
+  `sound_rows`).
 """
 
 import time
@@ -35,6 +37,7 @@ from uncia.dashboard.catalogue.burst_reviews import bursts_of_reviews, reviews_o
 from uncia.dashboard.catalogue.changes import Row
 from uncia.dashboard.catalogue.gap_rows import Place, recompute_gaps
 from uncia.dashboard.catalogue.gaps import deployment_at
+from uncia.dashboard.catalogue.sound_rows import recompute_counted
 from uncia.dashboard.catalogue.tables import (
     ALL_MONTHS,
     burst_flags,
@@ -58,6 +61,8 @@ NOTED: dict[str, tuple[str, ...]] = {
     "captures": ("camera", "captured_on"),
     "bursts": ("camera", "subject", "started_at", "category", "taxon", "status", "reviewed", "event_review_id"),
     "individual_sightings": (),
+    "recordings": ("recording_id", "bucket", "key"),
+    "sound_calls": ("recording_id",),
 }
 """What recomputing needs of rows that were replaced."""
 
@@ -86,6 +91,10 @@ class Touched:
         self.days: set[tuple[str, date]] = set()
         self.subjects: dict[tuple[str, str], set[Place]] = {}
         """By camera and subject, the bursts that came, went or changed."""
+        self.recordings: set[str] = set()
+        """Ids of sound recordings of which a result or a call was written."""
+        self.recording_keys: set[tuple[str, str]] = set()
+        """Bucket and key of the results that were written."""
         self._change: int | None = None
 
     def change(self, connection: Connection) -> int:
@@ -114,6 +123,11 @@ class Touched:
             self.reviews |= {row["review_id"] for row in rows}
         elif table == "crops":
             self.cropped |= {row["burst_id"] for row in rows}
+        elif table in ("recordings", "sound_calls"):
+            for row in (*rows, *replaced):
+                self.recordings.add(row["recording_id"])
+                if table == "recordings":
+                    self.recording_keys.add((row["bucket"], row["key"]))
         elif table == "deployments":
             self.cameras |= {row["camera"] for row in (*rows, *replaced)}
 
@@ -146,6 +160,8 @@ def recompute(connection: Connection, touched: Touched) -> None:
     _count_kinds(connection, touched.kinds)
     if touched.days:
         _recompute_days(connection, touched.days)
+    if touched.recordings:
+        recompute_counted(connection, touched.recordings, touched.recording_keys)
 
 
 _VERDICT = ("category", "taxon", "label", "rank", "count", "confidence")

@@ -22,6 +22,7 @@ from uncia.dashboard.catalogue.information import expected_information
 from uncia.dashboard.catalogue.verdicts import named_taxon, shown_by_model, uncertainty_of
 from uncia.errors import PermanentError
 from uncia.events import (
+    IMAGE_FORGOTTEN,
     AlertAction,
     AlertHandled,
     AlertRaised,
@@ -39,7 +40,9 @@ from uncia.events import (
     IndividualDecided,
     IndividualSighted,
     ObservationReviewed,
+    RecordingAnalysed,
     Rejection,
+    SoundHeard,
     StaticObjectsChanged,
     StatusReported,
 )
@@ -59,6 +62,8 @@ from uncia.topics import (
     INDIVIDUAL_DECIDED,
     INDIVIDUAL_SIGHTED,
     OBSERVATION_REVIEWED,
+    RECORDING_ANALYSED,
+    SOUND_HEARD,
     STATIC_OBJECTS_CHANGED,
     STATUS_REPORTED,
     Topic,
@@ -618,6 +623,73 @@ def _individual_decision(event: IndividualDecided, record: LogRecord) -> tuple[C
     return (_put("individual_decisions", record, row, ("decision_id",)),)
 
 
+def _recording(event: RecordingAnalysed, record: LogRecord) -> tuple[Change, ...]:
+    rejected = "forgotten" if event.rejection and event.rejection.reason == IMAGE_FORGOTTEN else "rejected"
+    row = {
+        "upload_id": event.upload_id,
+        "recording_id": event.recording_id,
+        "state": rejected if event.rejection else "analysed",
+        **_where(event),
+        "bucket": event.bucket,
+        "key": event.key,
+        "etag": event.etag,
+        "version_id": event.version_id,
+        "size": event.size,
+        "sha256": event.sha256,
+        "uploaded_at": event.uploaded_at,
+        "analysed_at": event.analysed_at,
+        "recorded_at": event.recorded_at,
+        "time_origin": event.time_origin,
+        "duration_s": event.duration_s,
+        "sample_rate_hz": event.sample_rate_hz,
+        "channels": event.channels,
+        "windows": event.windows,
+        "calls": event.calls,
+        "model": event.model,
+        "settings": event.settings,
+        "warnings": list(event.warnings),
+        **_rejection(event.rejection),
+        "counted": False,
+    }
+    return (_put("recordings", record, row, ("upload_id",), also=_camera(event)),)
+
+
+def _sound_call(event: SoundHeard, record: LogRecord) -> tuple[Change, ...]:
+    """A call; of one that is withdrawn nothing but which it was."""
+    row: dict[str, Any] = {
+        "call_id": event.call_id,
+        "recording_id": event.recording_id,
+        "upload_id": event.upload_id,
+        **_where(event),
+        "rule": event.rule,
+        "model": event.model,
+        "label_set": event.label_set,
+        "settings": event.settings,
+        "heard_at": event.heard_at,
+        "withdrawn": event.withdrawn,
+        "counted": False,
+    }
+    if event.withdrawn is None:
+        verdict = event.verdict
+        row |= {
+            "start_s": event.start_s,
+            "end_s": event.end_s,
+            "started_at": event.started_at,
+            "ended_at": event.ended_at,
+            "windows": event.windows,
+            "category": event.category.value,
+            "taxon": verdict.taxon or None,
+            "label": verdict.label,
+            "rank": verdict.rank,
+            "score": verdict.score,
+            "confidence": verdict.confidence,
+            "threshold": verdict.threshold,
+            "certain": verdict.certain,
+            "spectrogram": event.spectrogram.model_dump(mode="json") if event.spectrogram else None,
+        }
+    return (_put("sound_calls", record, row, ("call_id",), also=_camera(event)),)
+
+
 _FOLDS: dict[Topic, tuple[type[Event], Callable[[Any, LogRecord], tuple[Change, ...]]]] = {
     DEPLOYMENT_CHANGED: (DeploymentChanged, _deployment),
     IMAGE_UPLOADED: (ImageUploaded, _upload),
@@ -636,6 +708,8 @@ _FOLDS: dict[Topic, tuple[type[Event], Callable[[Any, LogRecord], tuple[Change, 
     STATUS_REPORTED: (StatusReported, _status),
     INDIVIDUAL_SIGHTED: (IndividualSighted, _individual_sighting),
     INDIVIDUAL_DECIDED: (IndividualDecided, _individual_decision),
+    RECORDING_ANALYSED: (RecordingAnalysed, _recording),
+    SOUND_HEARD: (SoundHeard, _sound_call),
 }
 
 FOLDED_TOPICS: tuple[Topic, ...] = tuple(_FOLDS)

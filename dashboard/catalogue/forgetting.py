@@ -17,6 +17,7 @@ from uncia.dashboard.catalogue.tables import (
     detections,
     explanations,
     observations,
+    recordings,
 )
 from uncia.events import IMAGE_FORGOTTEN, BurstCategory
 
@@ -162,6 +163,12 @@ def still_known(
     drawn = select(explanations).where(explanations.c.heat_map_key.is_not(None))
     found += [
         f"explanation {row['explanation_id']}" for row in _among(connection, drawn, explanations.c.image_id, wanted)
+    ]
+    # Calls count with a result that does.
+    analysed = select(recordings).where(recordings.c.state != "forgotten")
+    found += [
+        f"recording {row['recording_id']}"
+        for row in _among(connection, analysed, recordings.c.upload_id, sorted(set(uploads)))
     ]
     return found
 

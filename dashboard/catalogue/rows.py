@@ -22,6 +22,7 @@ __all__ = [
     "FetchRequest",
     "Frame",
     "FrameDetail",
+    "HeardClass",
     "Neighbours",
     "Observation",
     "OpenAlerts",
@@ -29,8 +30,12 @@ __all__ = [
     "Rejection",
     "Review",
     "Revision",
+    "SoundCall",
+    "SoundDetail",
     "StoredCrop",
     "StoredExplanation",
+    "StoredRecording",
+    "StoredSpectrogram",
     "TaxonCount",
 ]
 
@@ -573,3 +578,96 @@ class StoredExplanation(_FromRow):
     image_id: str
     bucket: str | None
     heat_map_key: str | None
+
+
+@dataclass(frozen=True)
+class HeardClass(_FromRow):
+    """A taxon, or a class without one, that was heard in sound recordings."""
+
+    taxon: str | None
+    label: str
+    calls: int
+
+
+@dataclass(frozen=True)
+class SoundCall(_FromRow):
+    """One call in a sound recording."""
+
+    call_id: str
+    recording_id: str
+    station: str
+    camera: str
+    """The recorder."""
+    start_s: float
+    """In seconds from the start of the recording."""
+    end_s: float
+    started_at: datetime
+    """By the recorder's clock."""
+    category: str
+    taxon: str | None
+    label: str
+    score: float
+    confidence: float | None
+    """Calibrated probability; None: there is no calibration."""
+    certain: bool
+    """The score reaches a threshold that was calibrated."""
+    spectrogram: dict[str, Any] | None
+    """None: withheld, because a person was heard in the same window."""
+
+
+@dataclass(frozen=True)
+class StoredRecording(_FromRow):
+    """Where a sound recording is stored, which content of that place it is, and what was read of it."""
+
+    recording_id: str
+    upload_id: str
+    station: str
+    camera: str
+    bucket: str
+    key: str
+    etag: str
+    version_id: str | None
+    size: int
+    """In bytes."""
+    recorded_at: datetime
+    """By the recorder's clock."""
+    duration_s: float | None
+    sample_rate_hz: int | None
+    channels: int | None
+    calls: int | None
+    warnings: list[str]
+
+
+@dataclass(frozen=True)
+class StoredSpectrogram:
+    """Where the spectrogram of a call is stored, and what it shows."""
+
+    bucket: str
+    key: str
+    sha256: str
+    size: int
+    start_s: float
+    """In seconds from the start of the recording."""
+    end_s: float
+    low_hz: float
+    high_hz: float
+
+
+@dataclass(frozen=True)
+class SoundDetail:
+    """Everything about one call."""
+
+    call: SoundCall
+    recording: StoredRecording
+    calls: tuple[SoundCall, ...]
+    """Those of the same recording in the order of their starts, this one included."""
+    spectrogram: StoredSpectrogram | None
+    voice: bool
+    """Whether any model version heard a person in the same part of the recording."""
+    threshold: float | None
+    rank: str | None
+    windows: int
+    model: str
+    label_set: str
+    rule: str
+    settings: str

@@ -7,7 +7,7 @@ from sqlalchemy import Connection, select
 from uncia.camtrap.sensitive_taxa import SensitiveTaxa
 from uncia.camtrap.sensitivity import Sensitivity, strictest
 from uncia.camtrap.taxonomy import Taxonomy
-from uncia.dashboard.catalogue.tables import burst_months, bursts, observations, taxa
+from uncia.dashboard.catalogue.tables import burst_months, bursts, observations, sound_calls, taxa
 from uncia.settings import settings
 
 __all__ = ["camera_levels", "sensitive_taxa"]
@@ -21,13 +21,15 @@ def sensitive_taxa() -> SensitiveTaxa:
 
 
 def camera_levels(connection: Connection, levels: SensitiveTaxa | None = None) -> dict[str, Sensitivity]:
-    """The strictest level of the taxa that any burst of a camera is called, by camera; none: no sensitive taxon.
+    """The strictest level of the taxa that any burst of a camera, or any call in a recording of it, is called, by
+    camera; none: no sensitive taxon.
 
     Of the whole catalogue, whatever a page or an export shows of it: two exports with different filters would otherwise
     give two positions. All that reviewers saw counts, and what models are certain of.
     """
     table = levels or sensitive_taxa()
-    names = set(connection.execute(select(taxa.c.taxon).distinct()).scalars())
+    heard = select(sound_calls.c.taxon).where(sound_calls.c.counted, sound_calls.c.taxon.is_not(None))
+    names = set(connection.execute(select(taxa.c.taxon).distinct().union(heard.distinct())).scalars())
     sensitive = {name: level for name in names if (level := table.of(name)) is not Sensitivity.NONE}
     if not sensitive:
         return {}
@@ -40,8 +42,11 @@ def camera_levels(connection: Connection, levels: SensitiveTaxa | None = None) -
         .join(observations, observations.c.burst_id == bursts.c.burst_id)
         .where(observations.c.taxon.in_(sensitive), observations.c.certain.is_not(False))
     )
+    called = select(sound_calls.c.camera, sound_calls.c.taxon).where(
+        sound_calls.c.counted, sound_calls.c.taxon.in_(sensitive)
+    )
     found: dict[str, Sensitivity] = {}
-    for query in (shown, observed):
+    for query in (shown, observed, called):
         for camera, taxon in connection.execute(query.distinct()):
             found[camera] = strictest((found.get(camera, Sensitivity.NONE), sensitive[taxon]))
     return found

@@ -26,9 +26,11 @@ _PARTS: dict[str, tuple[Table, ...]] = {
     "captures": (tables.detections,),
     "bursts": (tables.burst_frames, tables.observations, tables.burst_flags),
     "individual_sightings": (),
+    "recordings": (),
+    "sound_calls": (),
 }
 """Tables whose rows belong to one of another table, and are replaced together with it; and tables whose rows have a
-revision."""
+revision, or of which recomputing needs the rows that were replaced."""
 
 _BY_MODEL = {tables.observations.name, tables.burst_flags.name}
 """Parts with a column `source`: only the model's rows are replaced with the burst."""

@@ -63,8 +63,10 @@ __all__ = [
     "individual_sightings",
     "log_partitions",
     "observations",
+    "recordings",
     "reviews",
     "skipped_events",
+    "sound_calls",
     "static_objects",
     "taxa",
 ]
@@ -506,6 +508,84 @@ fetch_requests = Table(
     _version(),
 )
 """Requests of whole photographs; `fetch_id` names the thumbnail, and `image_id` is its image."""
+
+recordings = Table(
+    "recordings",
+    METADATA,
+    Column("upload_id", String, primary_key=True),
+    Column("recording_id", String, nullable=False),
+    Column("state", String(16), nullable=False),
+    Column("station", String, nullable=False),
+    Column("camera", String, nullable=False),
+    Column("bucket", String, nullable=False),
+    Column("key", String, nullable=False),
+    Column("etag", String, nullable=False),
+    Column("version_id", String),
+    Column("size", BigInteger, nullable=False),
+    Column("sha256", String),
+    Column("uploaded_at", UtcDateTime, nullable=False),
+    Column("analysed_at", UtcDateTime, nullable=False),
+    Column("recorded_at", _LOCAL, nullable=False),
+    Column("time_origin", String, nullable=False),
+    Column("duration_s", Float),
+    Column("sample_rate_hz", BigInteger),
+    Column("channels", BigInteger),
+    Column("windows", BigInteger),
+    Column("calls", BigInteger),
+    Column("model", String),
+    Column("settings", String),
+    Column("warnings", _JSON, nullable=False),
+    Column("rejection_reason", String),
+    Column("rejection_message", Text),
+    # Derived from other rows.
+    Column("counted", Boolean, nullable=False),
+    _version(),
+    Index(None, "recording_id"),
+    Index(None, "bucket", "key"),
+)
+"""Results of sound recordings: one row per upload. `state`: `analysed`, `rejected` or `forgotten`; `counted`: it is the
+latest upload of its key, and of copies under several keys the one that was analysed last."""
+
+sound_calls = Table(
+    "sound_calls",
+    METADATA,
+    Column("call_id", String, primary_key=True),
+    Column("recording_id", String, nullable=False),
+    Column("upload_id", String, nullable=False),
+    Column("station", String, nullable=False),
+    Column("camera", String, nullable=False),
+    Column("start_s", Float),
+    Column("end_s", Float),
+    Column("started_at", _LOCAL),
+    Column("ended_at", _LOCAL),
+    Column("windows", BigInteger),
+    Column("category", String(16)),
+    Column("taxon", String),
+    Column("label", String),
+    Column("rank", String),
+    Column("score", Float),
+    Column("confidence", Float),
+    Column("threshold", Float),
+    Column("certain", Boolean),
+    Column("spectrogram", _JSON),
+    Column("rule", String, nullable=False),
+    Column("model", String, nullable=False),
+    Column("label_set", String, nullable=False),
+    Column("settings", String, nullable=False),
+    Column("heard_at", UtcDateTime, nullable=False),
+    Column("withdrawn", String),
+    # Derived from other rows.
+    Column("counted", Boolean, nullable=False),
+    _version(),
+    Index(None, "recording_id", "start_s"),
+    Index(None, "counted", "started_at", "call_id"),
+    Index(None, "camera", "started_at", "call_id"),
+    Index(None, "taxon", "started_at", "call_id"),
+    # With these columns the names are counted without reading the rows.
+    Index(None, "counted", "taxon", "label", "camera"),
+)
+"""Calls in sound recordings. `counted`: of the model version and settings of its recording's result that counts.
+`withdrawn`: its recording was forgotten; nothing of what was heard is left in the row."""
 
 deployments = Table(
     "deployments",

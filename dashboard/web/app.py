@@ -36,6 +36,7 @@ from uncia.dashboard.web.pages import (
     replays,
     review,
     sign_in,
+    sounds,
     tiles,
 )
 from uncia.dashboard.web.security import SameOriginOnly, SecurityHeaders
@@ -99,6 +100,7 @@ def create_app(services: Services) -> FastAPI:
         pictures,
         review,
         individuals,
+        sounds,
         health,
         numbers,
         audit,

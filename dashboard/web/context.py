@@ -24,6 +24,7 @@ __all__ = [
     "SESSION_COOKIE",
     "Context",
     "Reviewing",
+    "SeeingPeople",
     "SignInNeeded",
     "Viewing",
     "requires",
@@ -228,6 +229,7 @@ Viewing = Annotated[Context, Depends(requires(Right.VIEW))]
 Operating = Annotated[Context, Depends(requires(Right.OPERATE))]
 Administering = Annotated[Context, Depends(requires(Right.ADMINISTER))]
 Reviewing = Annotated[Context, Depends(requires(Right.REVIEW))]
+SeeingPeople = Annotated[Context, Depends(requires(Right.PEOPLE))]
 
 ViewerChanges = Annotated[Context, Depends(changes(Right.VIEW))]
 """A request by which any role changes something of its own, such as a saved view."""

@@ -92,6 +92,10 @@ class PictureService:
             raise NoPicture(_REASONS[REPLACED])
         return _bare(data)
 
+    def spectrogram(self, bucket: str, key: str, sha256: str) -> bytes:
+        """The PNG of a call; not cached, because its recording can be forgotten."""
+        return self.crop(bucket, key, sha256)
+
     def imported(self, bucket: str, key: str) -> bytes:
         """A picture of an individual that was imported."""
         data = self._stored(bucket, key)

@@ -20,6 +20,7 @@ _CONTENT_SECURITY_POLICY = "; ".join(
         "style-src 'self'",
         # Plots are drawn in the page and downloaded from a blob; markers of the map are data URLs.
         "img-src 'self' data: blob:",
+        "media-src 'self'",
         "connect-src 'self'",
         "font-src 'self'",
         "manifest-src 'self'",

@@ -19,6 +19,7 @@ from uncia.dashboard.catalogue.numbers import CatalogueNumbers
 from uncia.dashboard.catalogue.pending import PendingExplanations
 from uncia.dashboard.catalogue.queries import Catalogue
 from uncia.dashboard.catalogue.schema import check_known
+from uncia.dashboard.catalogue.sounds import Sounds
 from uncia.dashboard.verdict_audit.queries import VerdictAudit
 from uncia.dashboard.verdict_audit.sample import AuditSample
 from uncia.dashboard.web.accounts.leases import LeaseStore
@@ -33,6 +34,7 @@ from uncia.dashboard.web.file_cache import FileCache
 from uncia.dashboard.web.operations import Operations
 from uncia.dashboard.web.pictures import PictureService
 from uncia.dashboard.web.publisher import Publisher
+from uncia.dashboard.web.recordings import RecordingService
 from uncia.dashboard.web.services import Services
 from uncia.dashboard.web.templating import Templates
 from uncia.dashboard.web.topic_stream import KafkaReader, TopicStreams
@@ -70,8 +72,9 @@ def open_services(settings: Settings, operations: Operations | None = None) -> S
     database = open_database(catalogue_url(settings), read_only=True)
     columns, history = ColumnCache(database), HistoryCache(database)
     catalogue = Catalogue(database, columns=columns)
+    store = ObjectStore(settings)
     pictures = PictureService(
-        ObjectStore(settings),
+        store,
         FileCache(folder / "thumbnails", max_bytes=settings.dashboard_cache_mb * 1_048_576),
         max_bytes=settings.max_object_mb * 1_048_576,
         max_pixels=settings.max_megapixels * 1_000_000,
@@ -86,8 +89,10 @@ def open_services(settings: Settings, operations: Operations | None = None) -> S
         catalogue=catalogue,
         alerts=Alerts(database),
         individuals=Individuals(database, settings.identify_reviewers),
+        sounds=Sounds(database),
         verdict_audit=VerdictAudit(database, AuditSample.of(settings)),
         pictures=pictures,
+        recordings=RecordingService(store),
         feed=ChangeFeed(catalogue.all_changes, catalogue.newest_change),
         read_status=lambda: stream_status(settings),
         publisher=Publisher(settings),

@@ -22,6 +22,7 @@ from uncia.dashboard.catalogue.numbers import CatalogueNumbers
 from uncia.dashboard.catalogue.pending import PendingExplanations
 from uncia.dashboard.catalogue.queries import Catalogue
 from uncia.dashboard.catalogue.rows import AlertChange, BurstChange, OpenAlerts
+from uncia.dashboard.catalogue.sounds import Sounds
 from uncia.dashboard.verdict_audit.queries import VerdictAudit
 from uncia.dashboard.web.accounts.leases import LeaseStore
 from uncia.dashboard.web.accounts.store import AccountStore
@@ -33,6 +34,7 @@ from uncia.dashboard.web.downloads import Downloads
 from uncia.dashboard.web.operations import Operations
 from uncia.dashboard.web.pictures import PictureService
 from uncia.dashboard.web.publisher import Publisher
+from uncia.dashboard.web.recordings import RecordingService
 from uncia.dashboard.web.templating import Templates
 from uncia.dashboard.web.topic_stream import TopicStreams
 from uncia.kafka.stream_status import StreamStatus
@@ -68,8 +70,10 @@ class Services:
     catalogue: Catalogue
     alerts: Alerts
     individuals: Individuals
+    sounds: Sounds
     verdict_audit: VerdictAudit
     pictures: PictureService
+    recordings: RecordingService
     feed: ChangeFeed
     read_status: Callable[[], StreamStatus]
     """Reads the lags of the workers, which takes up to seconds."""

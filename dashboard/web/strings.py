@@ -9,6 +9,7 @@ from uncia.dashboard.web.list_strings import LISTS
 from uncia.dashboard.web.message_strings import MESSAGES
 from uncia.dashboard.web.operations_strings import OPERATIONS
 from uncia.dashboard.web.public_strings import PUBLIC
+from uncia.dashboard.web.sound_strings import SOUNDS
 
 __all__ = ["TEXT", "text"]
 
@@ -354,6 +355,7 @@ TEXT: dict[str, str] = {
     "health.days": "{n} photographs in {days} days",
     **ALERTS,
     **PUBLIC,
+    **SOUNDS,
     **AUDIT,
     **INDIVIDUALS,
     **OPERATIONS,

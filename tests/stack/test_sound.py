@@ -12,15 +12,20 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
+import soundfile
 from PIL import Image
 
 from tests.stack.conftest import KIND
 from tests.waiting import SCALE, wait_until
+from uncia.dashboard.catalogue.database import catalogue_url, open_database
+from uncia.dashboard.catalogue.sounds import SoundFilter, Sounds
+from uncia.dashboard.web.recordings import RecordingService
 from uncia.events import IMAGE_FORGOTTEN, RecordingAnalysed, SoundHeard
 from uncia.infra.local.lifetime import stop_on_exit
 from uncia.infra.local.stack import Stack
@@ -73,9 +78,18 @@ class ListeningStack:
             tuple(one for one in events.calls if one.camera == camera),
         )
 
-    def store(self) -> ObjectStore:
+    @contextmanager
+    def sounds(self) -> Iterator[Sounds]:
+        """The calls in the catalogue, as the dashboard lists them."""
+        engine = open_database(catalogue_url(self.stack.settings()), read_only=True)
+        yield Sounds(engine)
+        engine.dispose()
+
+    @contextmanager
+    def store(self) -> Iterator[ObjectStore]:
         """The object store, with its administrative key."""
-        return ObjectStore(self.stack.admin_settings())
+        with closing(ObjectStore(self.stack.admin_settings())) as opened:
+            yield opened
 
 
 @pytest.fixture(scope="module")
@@ -96,7 +110,8 @@ def listening() -> Iterator[ListeningStack]:
             patch.setenv("UNCIA_LISTEN", "true")
             subprocess.run([sys.executable, "-m", "uncia", "models", "install", str(package)], check=True)
             stack.up(PARTS, timeout_s=SCALE * 120)
-            listening.store().keep_versions(stack.settings().bucket, on=True)
+            with listening.store() as store:
+                store.keep_versions(stack.settings().bucket, on=True)
             spool = ["--spool", str(folder / "spool.sqlite")]
             listening.run("gateway", "card", str(folder / "field"), "--station", STATION, "--recordings", *spool)
 
@@ -121,11 +136,37 @@ def test_every_call_is_listed_with_its_species_start_and_end(listening: Listenin
 
 
 def test_the_spectrogram_of_each_call_is_in_the_store(listening: ListeningStack) -> None:
-    store = listening.store()
-    for call in listening.heard("audio-01"):
-        drawn = call.spectrogram
-        assert drawn is not None and drawn.key.startswith(f"spectrograms/{call.camera}/{call.recording_id}/")
-        assert Image.open(io.BytesIO(store.get(drawn.bucket, drawn.key, max_bytes=drawn.size))).format == "PNG"
+    with listening.store() as store:
+        for call in listening.heard("audio-01"):
+            drawn = call.spectrogram
+            assert drawn is not None and drawn.key.startswith(f"spectrograms/{call.camera}/{call.recording_id}/")
+            assert Image.open(io.BytesIO(store.get(drawn.bucket, drawn.key, max_bytes=drawn.size))).format == "PNG"
+
+
+def test_the_catalogue_lists_the_same_calls_as_the_command(listening: ListeningStack) -> None:
+    heard = {call.call_id: (call.start_s, call.end_s, call.verdict.label) for call in listening.heard("audio-01")}
+
+    def listed() -> dict[str, tuple[float, float, str]]:
+        with listening.sounds() as sounds:
+            rows = sounds.page(SoundFilter(cameras=(f"{STATION}/audio-01",)), limit=1000).rows
+        return {row.call_id: (row.start_s, row.end_s, row.label) for row in rows}
+
+    wait_until(lambda: listed() == heard, 60, "the calls in the catalogue")
+
+
+def test_a_call_is_cut_out_of_the_stored_recording(listening: ListeningStack) -> None:
+    call = listening.heard("audio-01")[0]
+    with listening.sounds() as sounds:
+        found = wait_until(lambda: sounds.call(call.call_id), 60, "the call in the catalogue")
+    with listening.store() as store:
+        data = RecordingService(store).excerpt(found.recording, call.start_s, call.end_s)
+        stored = store.get(call.bucket, call.key, max_bytes=1 << 30)
+    whole, rate = soundfile.read(io.BytesIO(stored), always_2d=True)
+    part, part_rate = soundfile.read(io.BytesIO(data))
+    assert part_rate == rate
+    begin = round(call.start_s * rate)
+    assert len(part) == pytest.approx((call.end_s - call.start_s) * rate, abs=2)
+    assert part == pytest.approx(whole.mean(axis=1)[begin : begin + len(part)], abs=1e-3)
 
 
 def test_the_calls_are_exported_as_regions_of_their_recording(listening: ListeningStack, tmp_path: Path) -> None:
@@ -153,11 +194,14 @@ def test_a_forgotten_recording_leaves_no_call_and_no_spectrogram(listening: List
     wait_until(planned, 60, "the recording in the catalogue")
     listening.run("forget", before[0].recording_id, "--yes", "--json", "--wait", str(SCALE * 60))
     assert listening.heard("audio-02") == []
+    with listening.sounds() as sounds:
+        assert sounds.page(SoundFilter(cameras=(camera,))).rows == ()
+        assert camera not in sounds.recorders()
     events = listening.events("audio-02")
     assert events.results[-1].rejection is not None
     assert events.results[-1].rejection.reason == IMAGE_FORGOTTEN
     assert {call.call_id for call in events.calls if call.withdrawn} == {call.call_id for call in before}
-    store = listening.store()
-    assert list(store.history(settings.bucket, f"{camera}/")) == []
-    assert list(store.history(settings.bucket, f"spectrograms/{camera}/")) == []
+    with listening.store() as store:
+        assert list(store.history(settings.bucket, f"{camera}/")) == []
+        assert list(store.history(settings.bucket, f"spectrograms/{camera}/")) == []
     assert listening.heard("audio-01")

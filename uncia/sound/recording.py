@@ -71,6 +71,16 @@ class Recording:
         """Duration of what was read so far."""
         return self.samples_read / self.sample_rate
 
+    def skip_to(self, start_s: float) -> None:
+        """Begin `blocks` at this time, in seconds from the start; at the end of a shorter recording.
+
+        Raises `RejectedRecording` where the decoder cannot seek.
+        """
+        try:
+            self._sound.seek(min(round(start_s * self.sample_rate), self._sound.frames))
+        except (soundfile.SoundFileError, OSError) as error:
+            raise RejectedRecording("recording-unreadable", f"{start_s:.1f} s cannot be found: {error}") from error
+
     def blocks(self) -> Iterator[Samples]:
         """Yield the recording once, in blocks of one channel: the mean of all channels.
 

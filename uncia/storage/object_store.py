@@ -3,13 +3,13 @@
 import base64
 import hashlib
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from http import HTTPStatus
-from typing import Any, BinaryIO, cast
+from typing import Any, BinaryIO, TypeVar, cast
 
 import boto3
 from botocore.awsrequest import AWSRequest
@@ -32,6 +32,8 @@ from botocore.utils import get_environ_proxies
 from uncia.errors import DependencyDown, PermanentError, SettingsError, UnciaError
 from uncia.events.images import OBJECT_CHANGED
 from uncia.settings import Settings
+
+_Answer = TypeVar("_Answer")
 
 _CONNECT_S = 5
 _SIGNED_FOR_S = 900
@@ -226,9 +228,33 @@ class ObjectStore:
         After an error the file holds a part of them.
         """
         target = _Target(bucket, key, normalized_etag(etag), size, version_id)
+        return self._as_announced(target, lambda current: self._download(current, file, max_bytes))
+
+    def read_range(
+        self,
+        bucket: str,
+        key: str,
+        start: int,
+        count: int,
+        *,
+        etag: str = "",
+        size: int = 0,
+        version_id: str | None = None,
+    ) -> bytes:
+        """Return `count` bytes of an object from byte `start` on, fewer at its end, with the checks and errors of
+        `read`.
+
+        Raises `ObjectUnreadable` for a store that does not return ranges, too.
+        """
+        target = _Target(bucket, key, normalized_etag(etag), size, version_id)
+        return self._as_announced(target, lambda current: self._range(current, start, count))
+
+    def _as_announced(self, target: "_Target", request: Callable[["_Target"], _Answer]) -> _Answer:
+        """The answer to a request for the announced content, of another version or without a precondition where the
+        store has none."""
         while True:
             try:
-                return self._download(target, file, max_bytes)
+                return request(target)
             except _STORE_ERRORS as error:
                 code = _code(error)
                 if target.version_id and code in _VERSIONLESS:
@@ -239,6 +265,17 @@ class ObjectStore:
                     target = replace(target, conditional=False)
                 else:
                     raise self.translate(error, target.name) from error
+
+    def _range(self, target: "_Target", start: int, count: int) -> bytes:
+        wanted = f"bytes={start}-{start + count - 1}"
+        answer = self.client.get_object(**target.arguments(), **target.condition("IfMatch"), Range=wanted)
+        with closing(answer["Body"]) as body:
+            stated = answer.get("ContentRange", "").rpartition("/")[2]
+            target.check(answer.get("ETag"), int(stated) if stated.isdigit() else 0, answer.get("LastModified"))
+            if answer.get("ContentLength", count + 1) > count:
+                raise ObjectUnreadable("object-unreadable", f"{target.name}: the store returns no part of an object")
+            # Raises where the body ends before its stated length.
+            return cast(bytes, body.read())
 
     def _download(self, target: "_Target", file: BinaryIO, max_bytes: int) -> DownloadedObject:
         answer = self.client.get_object(**target.arguments(), **target.condition("IfMatch"))

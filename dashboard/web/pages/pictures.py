@@ -1,7 +1,8 @@
 """Pictures, streamed through the server with the rights of the caller; no address works without them.
 
 Of a burst with a person, accounts without the right to see people get blurred copies of photographs, and neither crops
-nor heat maps; those with the right get all of them, and each viewing is recorded in the audit log.
+nor heat maps; of a part of a recording with a voice no spectrogram. Those with the right get all of them, and each
+viewing is recorded in the audit log.
 """
 
 from typing import Any
@@ -27,6 +28,22 @@ _PERSON = {"cache-control": "no-store"}
 
 
 # Before the addresses of photographs, which would match, too.
+@router.get("/pictures/spectrograms/{call_id}.png", response_class=Response, responses=_PNG)
+def spectrogram(context: Viewing, call_id: str) -> Response:
+    """The spectrogram of a call. There is none where a voice was heard in the same window; where another model version
+    heard one, only accounts that may see people get it."""
+    found = context.services.sounds.call(call_id, stations=context.caller.stations)
+    if found is None or found.spectrogram is None:
+        raise HTTPException(404, TEXT["error.not_found"])
+    if found.voice and not context.caller.may(Right.PEOPLE):
+        raise NoPicture(TEXT["sound.withheld"])
+    drawn = found.spectrogram
+    png = context.services.pictures.spectrogram(drawn.bucket, drawn.key, drawn.sha256)
+    if found.voice:
+        context.record_people_seen(found.call.recording_id, found.call.camera, f"spectrogram {call_id}")
+    return Response(png, media_type="image/png")
+
+
 @router.get("/pictures/crops/{crop_id}.jpg", response_class=Response, responses=_JPEG)
 def crop(context: Viewing, crop_id: str) -> Response:
     """A crop that was published and not withdrawn, or an imported picture of an individual."""

@@ -92,7 +92,23 @@ async function replaceMissing(img) {
   }
 }
 
+// A recording that cannot be played, likewise.
+async function replaceUnplayable(player) {
+  const reason = document.createElement("p");
+  reason.className = "problem";
+  reason.setAttribute("role", "alert");
+  player.classList.add("missing");
+  player.after(reason);
+  try {
+    const response = await fetch(player.src, { headers: { accept: "application/json" } });
+    reason.textContent = response.ok ? "✕" : (await response.json()).detail;
+  } catch {
+    reason.textContent = "✕";
+  }
+}
+
 document.addEventListener("error", (event) => {
+  if (event.target instanceof HTMLAudioElement && event.target.dataset.recording !== undefined) replaceUnplayable(event.target);
   if (event.target instanceof HTMLImageElement && event.target.dataset.picture !== undefined) replaceMissing(event.target);
 }, true);
 // Modules run after the page was parsed: pictures at its top may have failed before.

@@ -39,7 +39,7 @@ def test_status_of_no_catalogue_names_the_command(config: Settings, tmp_path: Pa
 
 
 def test_migrate_then_status(config: Settings, tmp_path: Path) -> None:
-    assert "tables of revision 0009" in run("migrate")
+    assert "tables of revision 0010" in run("migrate")
     sqlite_catalogue(tmp_path, 5).dispose()
     shown = json.loads(run("status", "--json"))
     assert shown["rows"]["bursts"] == 5

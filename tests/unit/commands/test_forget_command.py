@@ -161,6 +161,25 @@ def test_a_recording_is_found_by_its_id_and_by_a_voice(recording: str, arguments
     assert (recording in plan["keys"], plan["recordings"], plan["calls"]) == (True, 1, 1)
 
 
+def printed(*arguments: str) -> str:
+    app = typer.Typer()
+    app.command()(command.forget)
+    done = CliRunner().invoke(app, list(arguments), catch_exceptions=False)
+    assert done.exit_code == 0, done.output
+    return done.stdout
+
+
+def test_a_plan_of_one_recording_calls_it_a_recording(recording: str) -> None:
+    shown = printed(RESULT.recording_id)
+    assert "1 sound recording of 1 recorder, with 1 call\n" in shown
+    assert "photograph" not in shown
+
+
+def test_a_plan_of_one_photograph_has_the_singular(database: Engine) -> None:
+    statement = select(burst_frames.c.image_id).group_by(burst_frames.c.image_id).having(func.count() == 1)
+    assert "1 photograph of 1 camera, in 1 burst, with " in printed(scalars(database, statement.limit(1))[0])
+
+
 def test_a_recording_without_a_voice_is_not_one_of_people(recording: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(command, "read_sound_events", lambda _: SoundEvents((RESULT,), (CALL,)))
     assert recording not in forget("--people")["plan"]["keys"]

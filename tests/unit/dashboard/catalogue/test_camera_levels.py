@@ -1,6 +1,7 @@
 """A camera's place is as secret as the most sensitive taxon that was seen there."""
 
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -8,7 +9,7 @@ from sqlalchemy import Connection, create_engine, insert
 
 from uncia.camtrap.sensitive_taxa import SensitiveTaxa
 from uncia.dashboard.catalogue.sensitivity import camera_levels
-from uncia.dashboard.catalogue.tables import ALL_MONTHS, METADATA, burst_months, taxa
+from uncia.dashboard.catalogue.tables import ALL_MONTHS, METADATA, burst_months, sound_calls, taxa
 from uncia.events import Sensitivity
 
 
@@ -39,3 +40,12 @@ def test_the_strictest_taxon_of_a_camera_applies(connection: Connection) -> None
 def test_a_superseded_burst_says_nothing(connection: Connection) -> None:
     _seen(connection, "ridge/a", "Panthera uncia", status="superseded")
     assert camera_levels(connection, SensitiveTaxa.load()) == {}
+
+
+def test_a_call_in_a_recording_counts_while_it_is_shown(connection: Connection) -> None:
+    common = dict.fromkeys(("recording_id", "upload_id", "rule", "model", "label_set", "settings"), "x")
+    heard = {**common, "station": "ridge", "heard_at": datetime(2026, 5, 14, tzinfo=UTC), "version": 1}
+    for number, (camera, counted) in enumerate((("ridge/audio-1", True), ("ridge/audio-2", False))):
+        row = {**heard, "call_id": str(number), "camera": camera, "taxon": "Panthera uncia", "counted": counted}
+        connection.execute(insert(sound_calls).values(**row))
+    assert camera_levels(connection, SensitiveTaxa.load()) == {"ridge/audio-1": Sensitivity.EXTREME}

@@ -19,6 +19,7 @@ from sqlalchemy.exc import OperationalError
 from tests.unit.dashboard.catalogue.catalogue_data import Log, ProjectEvents, records
 from tests.unit.dashboard.catalogue.contents import Contents, contents, empty
 from tests.unit.dashboard.catalogue.individual_data import candidate_of, created, crop_of, sighted
+from tests.unit.dashboard.catalogue.sound_data import analysed, call_in, forgotten, withdrawn
 from uncia.camtrap.individual_decisions import make_decision
 from uncia.dashboard.catalogue import tables
 from uncia.dashboard.catalogue.changes import LogRecord, SkipMessage
@@ -74,6 +75,7 @@ def _project() -> tuple[LogRecord, ...]:
     log_of.append(log.append(StaticObjectsChanged(station=one.station, camera=one.camera, changed_at=LATER)))
     log_of += [log.append(report) for report in status_reports(one.station, one.camera)]
     log_of += [log.append(event) for event in about_individuals(one, other)]
+    log_of += [log.append(event) for event in about_sounds()]
     deleted = log.append(sighted(third))
     log_of += [deleted, replace(log.append(sighted(third)), value=None)]
     deployment = next(event for event in events if isinstance(event, DeploymentChanged))
@@ -105,6 +107,22 @@ def about_individuals(one: BurstResolved, other: BurstResolved) -> list[Event]:
     undo = undo.model_copy(update={"station": one.station, "camera": one.camera})
     seen = sighted(other, candidate_of(known, crop_of(other), 0.5), revision=3)
     return [known, undo, known, seen, seen.model_copy(update={"revision": 2, "candidates": ()})]
+
+
+def about_sounds() -> list[Event]:
+    """Recordings that stay, that are analysed again, that are replaced, copied and forgotten, with their calls."""
+    kept, copied = analysed(), analysed(name="copy.wav", sha256="same")
+    again = kept.model_copy(update={"model": "audio_classifier@4"})
+    replaced, instead = analysed(name="over.wav", sha256="old"), analysed(name="over.wav", after_minutes=9)
+    copy = analysed(name="other copy.wav", sha256="same", after_minutes=3)
+    gone = analysed(name="gone.wav")
+    calls = [call_in(one) for one in (kept, again, replaced, instead, copied, gone)]
+    return [
+        *(kept, replaced, copied, copy, gone, instead),
+        *calls,
+        *(again, forgotten(copy), forgotten(gone), withdrawn(calls[-1]), replaced),
+        calls[0],
+    ]
 
 
 def status_reports(station: str, camera: str) -> list[StatusReported]:

@@ -58,6 +58,9 @@ class FakePictures(PictureService):
     def crop(self, bucket: str, key: str, sha256: str | None) -> bytes:
         return self.jpeg
 
+    def spectrogram(self, bucket: str, key: str, sha256: str) -> bytes:
+        return self.heat_map(bucket, key)
+
     def imported(self, bucket: str, key: str) -> bytes:
         return self.jpeg
 

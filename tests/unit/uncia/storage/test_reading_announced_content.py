@@ -1,5 +1,6 @@
 """Only the content that was announced is read, from stores that compare ETags, that do not, and that keep versions."""
 
+import io
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from email.utils import format_datetime
@@ -9,7 +10,8 @@ from urllib.parse import parse_qs, unquote, urlsplit
 import pytest
 
 from tests.unit.uncia.storage.servers import serving, store_at
-from uncia.storage.object_store import ObjectChanged, ObjectMissing, ObjectStore, normalized_etag
+from uncia.storage.object_file import ObjectFile
+from uncia.storage.object_store import ObjectChanged, ObjectMissing, ObjectStore, ObjectUnreadable, normalized_etag
 
 OLD, NEW = (b"a snow leopard", "aaa"), (b"a red fox, later", "bbb-2")
 STORED_AT = datetime(2026, 5, 14, 21, 36, tzinfo=UTC)
@@ -27,6 +29,7 @@ class Bucket(ThreadingHTTPServer):
         self.minds_conditions = True
         self.quotes_matter = False
         self.tells_etags = True
+        self.returns_ranges = True
         self.breaks_off: tuple[bytes, str] | None = None
         """The next answer breaks off, and the object holds this from then on."""
         self.requests: list[tuple[str, str | None]] = []
@@ -52,7 +55,15 @@ class Request(BaseHTTPRequestHandler):
         if condition and self.server.minds_conditions and not matches:
             self.refuse(412, "PreconditionFailed")
             return
-        self.send_response(200)
+        wanted = self.headers.get("Range")
+        if wanted and self.server.returns_ranges:
+            first, last = map(int, wanted.removeprefix("bytes=").split("-"))
+            stated = f"bytes {first}-{min(last, len(data) - 1)}/{len(data)}"
+            data = data[first : last + 1]
+            self.send_response(206)
+            self.send_header("Content-Range", stated)
+        else:
+            self.send_response(200)
         self.send_header("Content-Length", str(len(data)))
         self.send_header("Last-Modified", format_datetime(STORED_AT, usegmt=True))
         if self.server.tells_etags:
@@ -177,3 +188,58 @@ def test_a_version_that_is_gone_with_its_object_is_missing(bucket: Bucket, store
 )
 def test_quotes_and_the_mark_of_a_weak_etag_are_no_part_of_it(header: str | None, bare: str) -> None:
     assert normalized_etag(header) == bare
+
+
+def part(store: ObjectStore, start: int, count: int, etag: str = "aaa", version: str | None = None) -> bytes:
+    return store.read_range("b", "s/c/1.jpg", start, count, etag=etag, size=len(OLD[0]), version_id=version)
+
+
+def test_a_part_of_the_announced_content_is_read(bucket: Bucket, store: ObjectStore) -> None:
+    assert part(store, 2, 4) == b"snow"
+    assert part(store, 7, 99) == b"leopard"
+
+
+@pytest.mark.parametrize("minds_conditions", [True, False])
+def test_no_part_of_another_content_is_read(bucket: Bucket, store: ObjectStore, minds_conditions: bool) -> None:
+    bucket.now, bucket.minds_conditions = NEW, minds_conditions
+    with pytest.raises(ObjectChanged):
+        part(store, 2, 4)
+
+
+def test_a_part_of_a_version_is_read(bucket: Bucket, store: ObjectStore) -> None:
+    bucket.now, bucket.versions["v1"] = NEW, OLD
+    assert part(store, 2, 4, version="v1") == b"snow"
+
+
+def test_a_part_is_read_where_the_version_was_removed_and_the_content_is_the_same(
+    bucket: Bucket, store: ObjectStore
+) -> None:
+    assert part(store, 2, 4, version="gone") == b"snow"
+
+
+def test_a_store_that_compares_etags_wrongly_returns_parts(bucket: Bucket, store: ObjectStore) -> None:
+    bucket.quotes_matter = True
+    assert part(store, 2, 4) == b"snow"
+
+
+def test_a_store_that_returns_no_parts_is_reported(bucket: Bucket, store: ObjectStore) -> None:
+    bucket.returns_ranges = False
+    with pytest.raises(ObjectUnreadable, match="no part"):
+        part(store, 2, 4)
+
+
+def test_a_stored_object_is_read_like_a_file(bucket: Bucket, store: ObjectStore) -> None:
+    stored = ObjectFile(store, "b", "s/c/1.jpg", len(OLD[0]), etag="aaa")
+    file = io.BufferedReader(stored, 4)
+    assert file.seek(-7, io.SEEK_END) == 7
+    assert (file.read(), file.read()) == (b"leopard", b"")
+    assert file.seek(2) == 2
+    assert file.read(4) == b"snow"
+    assert stored.error is None
+
+
+def test_what_keeps_a_stored_object_from_being_read_is_kept(bucket: Bucket, store: ObjectStore) -> None:
+    bucket.now = None
+    stored = ObjectFile(store, "b", "s/c/1.jpg", len(OLD[0]), etag="aaa")
+    assert io.BufferedReader(stored).read() == b""
+    assert isinstance(stored.error, ObjectMissing)
