@@ -35,6 +35,11 @@ from uncia.topology import WORKERS, Part, TopologyError, registered_name
 MAX_REQUEST_BYTES = 5 * 1_048_576
 """Room for a dead letter of 4 MB and its headers."""
 
+MAX_BATCH_BYTES = 256 * 1024
+"""Messages that wait for one partition go together, up to this size: a broker with one replica flushes its disk once for
+each such batch. Below every topic's limit, which holds for a batch. With aiokafka's 16 KB, the state of one camera filled
+a batch, and 24 cameras waited for their flushes one after the other."""
+
 
 class _Event(faust.Event):  # type: ignore[misc]
     """An event that is acknowledged only by the worker that owns it."""
@@ -156,6 +161,7 @@ def create_app(name: str, settings: Settings, **overrides: Any) -> WorkerApp:
         "stream_wait_empty": False,
         "producer_acks": -1,
         "producer_max_request_size": MAX_REQUEST_BYTES,
+        "producer_max_batch_size": MAX_BATCH_BYTES,
         # `delivery.send` retries after this; Faust's default of 20 minutes would hide the problem.
         "producer_request_timeout": 30.0,
         "web_enabled": False,

@@ -1,17 +1,23 @@
-"""Faust's consumer, extended where it would lose messages before a group's first commit, or wait for ever.
+"""Faust's consumer, extended where it would lose messages before a group's first commit, or wait for ever, and where it
+spends most of its time.
 
 Written for faust-streaming 0.15.3 and aiokafka 0.14.0; `tests/unit/processors/faust_runtime/test_library_internals.py`
 fails when an upgrade changes what is used here.
 """
 
-from collections.abc import Sequence
+import inspect
+from collections.abc import Coroutine, Generator, Sequence
 from typing import Any
 
 from aiokafka import AIOKafkaConsumer
 from aiokafka.client import AIOKafkaClient
+from aiokafka.consumer.fetcher import Fetcher
 from aiokafka.errors import NodeNotReadyError
 from faust.transport.drivers.aiokafka import AIOKafkaConsumerThread, Consumer
 from faust.types import TP, ConsumerT
+from mode.services import WaitResults
+
+BACKLOG_WAIT_MS = 50
 
 
 def repeat_coordinator_lookup(client: AIOKafkaClient) -> None:
@@ -31,15 +37,62 @@ def repeat_coordinator_lookup(client: AIOKafkaClient) -> None:
     client.coordinator_lookup = coordinator_lookup
 
 
+def fetch_promptly(fetcher: Fetcher) -> None:
+    """Have the fetcher wait briefly for new messages of some partitions while it has messages of others.
+
+    aiokafka sends one request at a time to a broker. While a worker is busy with what was fetched, it asks for messages
+    of all other partitions. If they have none, the broker answers after 1.5 s, and the partitions with a backlog are
+    not read until then: with 1 MB a request, a backlog of predictions was read at 400 messages a second.
+    """
+    actions, patient_ms = fetcher._get_actions_per_node, fetcher._fetch_max_wait_ms
+
+    def get_actions_per_node(assignment: Any) -> Any:
+        fetcher._fetch_max_wait_ms = BACKLOG_WAIT_MS if fetcher._records else patient_ms
+        return actions(assignment)
+
+    fetcher._get_actions_per_node = get_actions_per_node
+
+
 class _ConsumerThread(AIOKafkaConsumerThread):  # type: ignore[misc]
+    async def on_start(self) -> None:
+        await super().on_start()
+        fetch_promptly(self._ensure_consumer()._fetcher)
+
     def _create_worker_consumer(self, transport: Any) -> AIOKafkaConsumer:
         consumer = super()._create_worker_consumer(transport)
         repeat_coordinator_lookup(consumer._client)
         return consumer
 
 
+class _Begun:
+    """Awaits the rest of a coroutine that has run to its first suspension."""
+
+    def __init__(self, coroutine: Coroutine[Any, Any, Any], suspended_on: Any) -> None:
+        self._coroutine = coroutine
+        self._suspended_on = suspended_on
+
+    def __await__(self) -> Generator[Any, Any, Any]:
+        try:
+            while True:
+                try:
+                    sent = yield self._suspended_on
+                except GeneratorExit:
+                    self._coroutine.close()
+                    raise
+                except BaseException as error:
+                    self._suspended_on = self._coroutine.throw(error)
+                else:
+                    self._suspended_on = self._coroutine.send(sent)
+        except StopIteration as end:
+            return end.value
+
+
+async def _finish(begun: _Begun) -> Any:
+    return await begun
+
+
 class RewindingConsumer(Consumer):  # type: ignore[misc]
-    """Seeks to the beginning of a partition that has no committed offset.
+    """Seeks to the beginning of a partition that has no committed offset, and passes messages on cheaply.
 
     When partitions move, Faust drops what it had fetched and seeks to the committed offsets. aiokafka's part of that
     (`seek_to_committed`) leaves a partition where it is when nothing, or offset 0, was committed: messages that had
