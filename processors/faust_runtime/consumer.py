@@ -1,12 +1,11 @@
 """Faust's consumer, extended where it would lose messages before a group's first commit, or wait for ever, and where it
-spends most of its time.
+leaves a backlog waiting.
 
 Written for faust-streaming 0.15.3 and aiokafka 0.14.0; `tests/unit/processors/faust_runtime/test_library_internals.py`
 fails when an upgrade changes what is used here.
 """
 
-import inspect
-from collections.abc import Coroutine, Generator, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from aiokafka import AIOKafkaConsumer
@@ -15,7 +14,6 @@ from aiokafka.consumer.fetcher import Fetcher
 from aiokafka.errors import NodeNotReadyError
 from faust.transport.drivers.aiokafka import AIOKafkaConsumerThread, Consumer
 from faust.types import TP, ConsumerT
-from mode.services import WaitResults
 
 BACKLOG_WAIT_MS = 50
 
@@ -64,35 +62,8 @@ class _ConsumerThread(AIOKafkaConsumerThread):  # type: ignore[misc]
         return consumer
 
 
-class _Begun:
-    """Awaits the rest of a coroutine that has run to its first suspension."""
-
-    def __init__(self, coroutine: Coroutine[Any, Any, Any], suspended_on: Any) -> None:
-        self._coroutine = coroutine
-        self._suspended_on = suspended_on
-
-    def __await__(self) -> Generator[Any, Any, Any]:
-        try:
-            while True:
-                try:
-                    sent = yield self._suspended_on
-                except GeneratorExit:
-                    self._coroutine.close()
-                    raise
-                except BaseException as error:
-                    self._suspended_on = self._coroutine.throw(error)
-                else:
-                    self._suspended_on = self._coroutine.send(sent)
-        except StopIteration as end:
-            return end.value
-
-
-async def _finish(begun: _Begun) -> Any:
-    return await begun
-
-
 class RewindingConsumer(Consumer):  # type: ignore[misc]
-    """Seeks to the beginning of a partition that has no committed offset, and passes messages on cheaply.
+    """Seeks to the beginning of a partition that has no committed offset.
 
     When partitions move, Faust drops what it had fetched and seeks to the committed offsets. aiokafka's part of that
     (`seek_to_committed`) leaves a partition where it is when nothing, or offset 0, was committed: messages that had

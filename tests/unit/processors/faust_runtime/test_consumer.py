@@ -1,6 +1,7 @@
-"""A worker's consumer while the broker starts."""
+"""A worker's consumer: while the broker starts, and how long it has the broker wait for messages."""
 
 import asyncio
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -8,7 +9,11 @@ from aiokafka.cluster import ClusterMetadata
 from aiokafka.consumer.group_coordinator import GroupCoordinator
 from aiokafka.consumer.subscription_state import SubscriptionState
 
-from uncia.processors.faust_runtime.consumer import repeat_coordinator_lookup
+from uncia.processors.faust_runtime.consumer import (
+    BACKLOG_WAIT_MS,
+    fetch_promptly,
+    repeat_coordinator_lookup,
+)
 
 
 class StartingClient:
@@ -52,3 +57,21 @@ def test_the_coordinator_is_found_as_soon_as_a_broker_has_registered() -> None:
 def test_without_the_repetition_the_search_ends() -> None:
     with pytest.raises(AssertionError, match="bootstrap"):
         asyncio.run(coordinator_of(StartingClient()))
+
+
+def waits_of(records: dict[str, object]) -> list[int]:
+    """The longest waits that a fetcher asks for, first without messages and then with these."""
+    fetcher: Any = SimpleNamespace(_fetch_max_wait_ms=1500, _records={})
+    fetcher._get_actions_per_node = lambda _assignment: fetcher._fetch_max_wait_ms
+    fetch_promptly(fetcher)
+    before = fetcher._get_actions_per_node(None)
+    fetcher._records = records
+    return [before, fetcher._get_actions_per_node(None)]
+
+
+def test_while_a_backlog_is_worked_off_the_broker_is_not_asked_to_wait_for_other_messages() -> None:
+    assert waits_of({"predicted, partition 0": object()}) == [1500, BACKLOG_WAIT_MS]
+
+
+def test_an_idle_worker_has_the_broker_wait() -> None:
+    assert waits_of({}) == [1500, 1500]
