@@ -36,9 +36,10 @@ MAX_REQUEST_BYTES = 5 * 1_048_576
 """Room for a dead letter of 4 MB and its headers."""
 
 MAX_BATCH_BYTES = 256 * 1024
-"""Messages that wait for one partition are written together, up to this size: a broker with one replica flushes its disk
-for each such write. Every topic accepts larger ones. With aiokafka's 16 KB, the state of one camera was a write, and the
-states of 24 cameras waited for each other's flushes."""
+"""Messages that wait for one partition are written together, up to this size, which every topic accepts.
+
+A broker with one replica flushes its disk for each such write. With aiokafka's 16 KB, the state of one camera was a
+write, and the states of 24 cameras waited for each other's flushes."""
 
 
 class _Event(faust.Event):  # type: ignore[misc]

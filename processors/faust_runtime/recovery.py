@@ -35,7 +35,7 @@ class LatchedRecovery(Recovery):  # type: ignore[misc]
         self.signal_recovery_end.clear()
         super()._set_recovery_started()
 
-    @Recovery.task
+    @Recovery.task  # type: ignore[untyped-decorator]
     async def _slurp_changelogs(self) -> None:
         """Apply the records of changelogs to their tables, and mark the end of a recovery.
 
