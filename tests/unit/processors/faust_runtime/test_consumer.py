@@ -1,4 +1,4 @@
-"""A worker's consumer: while the broker starts, and how long it has the broker wait for messages."""
+"""A worker's consumer: while the broker starts, how it passes messages on, and how long the broker waits for others."""
 
 import asyncio
 from types import SimpleNamespace
@@ -11,6 +11,7 @@ from aiokafka.consumer.subscription_state import SubscriptionState
 
 from uncia.processors.faust_runtime.consumer import (
     BACKLOG_WAIT_MS,
+    RewindingConsumer,
     fetch_promptly,
     repeat_coordinator_lookup,
 )
@@ -57,6 +58,52 @@ def test_the_coordinator_is_found_as_soon_as_a_broker_has_registered() -> None:
 def test_without_the_repetition_the_search_ends() -> None:
     with pytest.raises(AssertionError, match="bootstrap"):
         asyncio.run(coordinator_of(StartingClient()))
+
+
+def consumer() -> Any:
+    """As much of a consumer as waits."""
+    made: Any = object.__new__(RewindingConsumer)
+    made._stopped, made._crashed, made.loop = asyncio.Event(), asyncio.Event(), asyncio.get_running_loop()
+    return made
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("turns", [0, 3])
+def test_a_message_is_passed_on_whether_its_stream_has_a_place_at_once_or_later(turns: int) -> None:
+    async def deliver() -> str:
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        return "delivered"
+
+    async def passed_on() -> list[str]:
+        return list((await consumer().wait_first(deliver(), asyncio.Event().wait())).results)
+
+    assert asyncio.run(passed_on()) == ["delivered"]
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("turns", [0, 3])
+def test_what_fails_while_a_message_is_passed_on_fails_the_consumer(turns: int) -> None:
+    async def fail() -> None:
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        raise ValueError("no such stream")
+
+    async def passed_on() -> None:
+        await consumer().wait_first(fail(), asyncio.Event().wait())
+
+    with pytest.raises(ValueError, match="no such stream"):
+        asyncio.run(passed_on())
+
+
+def test_a_message_that_waits_is_given_up_when_the_flow_is_suspended() -> None:
+    async def suspended() -> bool:
+        delivery = asyncio.ensure_future(asyncio.Event().wait())
+        await consumer().wait_first(delivery, asyncio.sleep(0))
+        await asyncio.wait({delivery}, timeout=5)
+        return delivery.cancelled()
+
+    assert asyncio.run(suspended())
 
 
 def waits_of(records: dict[str, object]) -> list[int]:

@@ -96,6 +96,14 @@ def test_the_recovery_of_tables_reads_changelogs_in_a_task_that_a_subclass_repla
     assert "asyncio.wait_for(" in reading
 
 
+def test_the_consumer_waits_for_each_message_and_ignores_what_the_waiting_returns() -> None:
+    """`consumer.RewindingConsumer.wait_first`."""
+    draining = inspect.getsource(Consumer._drain_messages)
+    assert draining.count("wait_first(") == 1
+    assert "                            await self.wait_first(" in draining
+    assert "callback(message), self.suspend_flow.wait()" in draining
+
+
 def test_the_fetcher_waits_for_new_messages_as_long_as_an_attribute_says() -> None:
     """`consumer.fetch_promptly`."""
     requesting = inspect.getsource(Fetcher._get_actions_per_node)
