@@ -35,6 +35,12 @@ from uncia.topology import WORKERS, Part, TopologyError, registered_name
 MAX_REQUEST_BYTES = 5 * 1_048_576
 """Room for a dead letter of 4 MB and its headers."""
 
+MAX_BATCH_BYTES = 256 * 1024
+"""Messages that wait for one partition are written together, up to this size, which every topic accepts.
+
+A broker with one replica flushes its disk for each such write. With aiokafka's 16 KB, the state of one camera was a
+write, and the states of 24 cameras waited for each other's flushes."""
+
 
 class _Event(faust.Event):  # type: ignore[misc]
     """An event that is acknowledged only by the worker that owns it."""
@@ -156,6 +162,7 @@ def create_app(name: str, settings: Settings, **overrides: Any) -> WorkerApp:
         "stream_wait_empty": False,
         "producer_acks": -1,
         "producer_max_request_size": MAX_REQUEST_BYTES,
+        "producer_max_batch_size": MAX_BATCH_BYTES,
         # `delivery.send` retries after this; Faust's default of 20 minutes would hide the problem.
         "producer_request_timeout": 30.0,
         "web_enabled": False,

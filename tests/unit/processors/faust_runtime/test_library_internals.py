@@ -10,6 +10,7 @@ from importlib.metadata import version
 import pytest
 from aiokafka import AIOKafkaConsumer
 from aiokafka.client import AIOKafkaClient
+from aiokafka.consumer.fetcher import Fetcher
 from aiokafka.consumer.group_coordinator import GroupCoordinator
 from aiokafka.producer.producer import AIOKafkaProducer
 from faust.events import Event
@@ -85,6 +86,30 @@ def test_the_recovery_of_tables_clears_its_end_before_it_is_waited_for() -> None
     assert "self.signal_recovery_end.wait()" in restoring
     assert restoring.count("self._set_recovery_started()") == 2
     assert LatchedRecovery._set_recovery_started is not Recovery._set_recovery_started
+
+
+def test_the_recovery_of_tables_reads_changelogs_in_a_task_that_a_subclass_replaces() -> None:
+    """`recovery.LatchedRecovery` has no part for transactions, which no worker uses."""
+    assert list(LatchedRecovery._tasks[LatchedRecovery._get_class_id()]).count("_slurp_changelogs") == 1
+    reading = inspect.getsource(Recovery).split("async def _slurp_changelogs")[-1]
+    assert "self.app.in_transaction" in reading
+    assert "asyncio.wait_for(" in reading
+
+
+def test_the_consumer_waits_for_each_message_and_ignores_what_the_waiting_returns() -> None:
+    """`consumer.RewindingConsumer.wait_first`."""
+    draining = inspect.getsource(Consumer._drain_messages)
+    assert draining.count("wait_first(") == 1
+    assert "                            await self.wait_first(" in draining
+    assert "callback(message), self.suspend_flow.wait()" in draining
+
+
+def test_the_fetcher_waits_for_new_messages_as_long_as_an_attribute_says() -> None:
+    """`consumer.fetch_promptly`."""
+    requesting = inspect.getsource(Fetcher._get_actions_per_node)
+    assert "self._fetch_max_wait_ms" in requesting
+    assert "tp in self._records" in requesting
+    assert "self._get_actions_per_node(" in inspect.getsource(Fetcher)
 
 
 def test_flow_control_empties_all_buffers_whenever_it_resumes() -> None:
