@@ -14,6 +14,7 @@ from rich.text import Text
 
 from uncia import __version__
 from uncia.errors import UnciaError, how_to_install
+from uncia.garbage_collection import suspended_for_imports
 from uncia.terminal import echo, plain_console, print_traceback, printable
 
 GROUP = "uncia.commands"
@@ -102,7 +103,8 @@ def main() -> None:
     sys.excepthook = print_traceback
     _log_to_stderr()
     try:
-        command = typer.main.get_command(build(sys.argv[1:]))
+        with suspended_for_imports():
+            command = typer.main.get_command(build(sys.argv[1:]))
         _join_lines(command)
         command()
     except ModuleNotFoundError as error:

@@ -11,6 +11,7 @@ import structlog
 from prometheus_client import start_http_server
 
 from uncia.errors import DependencyDown, UnciaError
+from uncia.garbage_collection import suspended_for_imports
 from uncia.kafka.broker import create_topics, existing_topics
 from uncia.processors.faust_runtime.app import WorkerApp
 from uncia.settings import Settings
@@ -74,7 +75,8 @@ def run(name: str, settings: Settings) -> NoReturn:
     if ready is not None:
         ready.unlink(missing_ok=True)
     part = WORKERS[name]
-    module = importlib.import_module(part.module)
+    with suspended_for_imports():
+        module = importlib.import_module(part.module)
     wait_for_kafka(settings, part.inputs + part.writes, part.changelogs)
     if settings.web_port:
         start_http_server(settings.web_port, settings.web_host)
