@@ -19,7 +19,7 @@ from uncia.infra.local.store_access import key_of_user
 from uncia.storage.object_keys import is_derived_key
 from uncia.topics import DEPLOYMENT_CHANGED
 
-__all__ = ["BROKER_LINES", "Access", "HourlyRecords", "at_broker", "at_store", "at_triton"]
+__all__ = ["BROKER_LINES", "Access", "HourlyRecords", "at_broker", "at_store", "at_store_ports", "at_triton"]
 
 BROKER_LINES = (
     rf"Principal = User:(?:{'|'.join(PERSONS)})(?:-[a-z0-9-]+)? is Allowed .*"
@@ -43,7 +43,7 @@ _IDENTIFYING = ("action", "who", "what", "hour", "address")
 
 MAX_AN_HOUR = 500
 """Records of one kind about one key, each with another address."""
-_FEWER_AN_HOUR = {"broker_sign_in_refused": 50, "store_sign_in_refused": 50}
+_FEWER_AN_HOUR = {"broker_sign_in_refused": 50, "store_sign_in_refused": 50, "store_port_refused": 50}
 """Of kinds that need no key."""
 _LONGEST_NAME = 249
 """Characters of a topic's name. That of a consumer group can have 32,767, which would push older records out."""
@@ -96,6 +96,16 @@ def at_triton(line: str) -> Iterator[Access]:
     """
     if found := _TRITON_REFUSAL.match(line):
         yield Access("triton_refused", "", found["right"], found["at"][:13])
+
+
+def at_store_ports(line: str) -> Iterator[Access]:
+    """What a line of connections that the store refused, `TIME ADDRESS REASON`, says.
+
+    Their clients had no certificate of the stack, at a port that is for the store's own parts.
+    """
+    at, address, reason = [*line.split(" ", 2), "", ""][:3]
+    if reason.startswith("tls: "):
+        yield Access("store_port_refused", "", "inner ports", at[:13], _address(address.strip("[]")), {"error": reason})
 
 
 def at_store(entry: Mapping[str, Any]) -> Iterator[Access]:

@@ -1,8 +1,8 @@
 """The part `auditor`: puts what broker, object store and Triton say about requests into the audit log of the stack.
 
-The broker and the reader of Triton's log append to files of their own, which this process follows. SeaweedFS sends its
-audit log to a socket, in the JSON form of Fluentd's protocol: `[tag, time, entry, options]`, one after the other. None
-waits for this process: the files keep the last megabyte, and the store 8192 entries.
+The broker and the readers of logs (`part_log`) append to files of their own, which this process follows. SeaweedFS
+sends its audit log to a socket, in the JSON form of Fluentd's protocol: `[tag, time, entry, options]`, one after the
+other. None waits for this process: the files keep the last megabyte, and the store 8192 entries.
 """
 
 import asyncio
@@ -17,9 +17,9 @@ from pathlib import Path
 from typing import IO, Any
 
 from uncia.audit import audit_file
-from uncia.infra.local.access_log import Access, HourlyRecords, at_broker, at_store, at_triton
+from uncia.infra.local.access_log import Access, HourlyRecords, at_broker, at_store, at_store_ports, at_triton
 from uncia.infra.local.layout import Layout
-from uncia.infra.local.triton_log import TRITON_LOG
+from uncia.infra.local.part_log import access_file
 from uncia.settings import settings, stack_dir
 from uncia.telemetry import Logger, configure_logging, mark_ready
 
@@ -112,7 +112,8 @@ class _Auditor:
         self._records = HourlyRecords(audit_file(folder))
         self._followed = (
             (FollowedFile(folder / "logs" / BROKER_LOG), at_broker),
-            (FollowedFile(folder / "logs" / TRITON_LOG), at_triton),
+            (FollowedFile(access_file(folder / "logs", "triton")), at_triton),
+            (FollowedFile(access_file(folder / "logs", "seaweedfs")), at_store_ports),
         )
         self._log = log
 

@@ -26,8 +26,7 @@ tls_enabled = true
 tls_ca_cert = "{keys}/ca.pem"
 """
 
-# Filer and volume server have HTTP ports of their own. Without these keys any local user could read and write through
-# them, whatever credentials S3 requires.
+# Filer and volume server have HTTP ports of their own, by which they read and write whatever credentials S3 requires.
 _SIGNING = """\
 [jwt.signing]
 key = "{key}"
@@ -40,22 +39,25 @@ key = "{key}"
 """
 
 # Over gRPC, every one of its servers does what it is asked, such as reading and deleting objects. So does the master
-# over HTTP: `/col/delete?collection=camera-uploads` deletes every photograph. They accept this stack's certificate
-# only. So does the admin server, which has no pages without its user interface, but metrics with the number and the
-# size of all objects. The HTTP ports of filer and volume server, which carry the photographs, have keys, and no TLS
-# with its cost.
+# over HTTP: `/col/delete?collection=camera-uploads` deletes every photograph. All of them accept this stack's
+# certificate only. So does the admin server, which has no pages without its user interface, but metrics with the number
+# and the size of all objects.
 _MUTUAL_TLS = """\
 [grpc]
 ca = "{keys}/ca.pem"
-[https.master]
-ca = "{keys}/ca.pem"
-cert = "{keys}/{name}.pem"
-key = "{keys}/{name}.key"
-[https.admin]
+[https.client]
+enabled = true
 ca = "{keys}/ca.pem"
 cert = "{keys}/{name}.pem"
 key = "{keys}/{name}.key"
 """
+_MUTUAL_TLS_OF_HTTP = """\
+[https.{part}]
+ca = "{keys}/ca.pem"
+cert = "{keys}/{name}.pem"
+key = "{keys}/{name}.key"
+"""
+_HTTP_PARTS = ("master", "volume", "filer", "admin")
 _MUTUAL_TLS_OF_PART = """\
 [grpc.{part}]
 cert = "{keys}/{name}.pem"
@@ -74,12 +76,13 @@ def notification_file(kafka: str, topic: str, password: str, keys: Path) -> str:
 
 
 def security_file(signing_key: str, keys: Path) -> str:
-    """`security.toml`: the servers' HTTP ports require tokens of `signing_key`, all others a certificate.
+    """`security.toml`: all ports but that of S3 require a certificate, those with photographs also a token.
 
-    `keys`: the folder with the authority and the servers' own certificate.
+    `signing_key`: of the tokens; `keys`: the folder with the authority and the servers' own certificate.
     """
-    parts = (_MUTUAL_TLS_OF_PART.format(part=part, keys=keys, name=SEAWEEDFS) for part in _GRPC_PARTS)
-    return _SIGNING.format(key=signing_key) + _MUTUAL_TLS.format(keys=keys, name=SEAWEEDFS) + "".join(parts)
+    http = (_MUTUAL_TLS_OF_HTTP.format(part=part, keys=keys, name=SEAWEEDFS) for part in _HTTP_PARTS)
+    grpc = (_MUTUAL_TLS_OF_PART.format(part=part, keys=keys, name=SEAWEEDFS) for part in _GRPC_PARTS)
+    return "".join([_SIGNING.format(key=signing_key), _MUTUAL_TLS.format(keys=keys, name=SEAWEEDFS), *http, *grpc])
 
 
 def audit_log_file(socket: Path) -> str:

@@ -2,6 +2,7 @@
 
 import shlex
 import socket
+import sys
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -12,6 +13,7 @@ from pydantic import SecretStr
 
 from uncia.errors import StackError
 from uncia.identities import STORE_ADMIN
+from uncia.infra.local import part_log
 from uncia.infra.local.certificates import KAFKA_ADMIN
 from uncia.infra.local.credentials import StackKeys
 from uncia.infra.local.layout import Layout, write_private
@@ -94,6 +96,25 @@ class Service(ABC):
     def before(self) -> list[str]:
         """Shell lines that every start runs before the command."""
         return []
+
+    def read_log(self) -> list[str]:
+        """Shell lines for `before` that send the part's stderr through `part_log`.
+
+        The reader ends with the part. If it is killed before, another one continues where it stopped, because the
+        shell keeps the pipe open. Its mark tells it from the part's own processes, which may be another user's.
+        """
+        pipe = shlex.quote(str(self.site.layout.run / f"{self.name}.stderr"))
+        refusals = str(part_log.access_file(self.site.layout.logs, self.name))
+        program = str(Path(part_log.__file__).resolve())
+        read = shlex.join([sys.executable, "-I", "-S", program, self.name, refusals])
+        return [
+            f"rm -f {pipe} && mkfifo -m 600 {pipe} || exit 1",
+            # Signals to all processes of the part must not end the reader before its last lines.
+            "(unset LD_LIBRARY_PATH; trap '' TERM INT HUP; cd /",
+            f"export {PART_MARK}={self.name}-log",
+            f"while ! {read}; do sleep 1; done) <{pipe} &",
+            f"exec 2>{pipe}",
+        ]
 
     def files(self) -> dict[str, str]:
         """Configuration files: text by file name in the run folder."""

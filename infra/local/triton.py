@@ -3,18 +3,15 @@
 import json
 import os
 import shlex
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
 from uncia.errors import SettingsError, StackError
-from uncia.infra.local import triton_log
 from uncia.infra.local.layout import parts_dir
 from uncia.infra.local.own_user import Confined, own_command, user_number
-from uncia.infra.local.processes import PART_MARK
+from uncia.infra.local.part_log import LOGS
 from uncia.infra.local.service import NotReady, Service
 from uncia.infra.local.stack_identity import TRITON_SOCKET_PORT
-from uncia.infra.local.triton_log import GRPC_ENVIRONMENT, TRITON_LOG
 from uncia.serving.model_card import pinned_version
 from uncia.serving.model_versions import LIVE_FILE, read_version_state
 from uncia.serving.triton_access import restriction_options
@@ -24,8 +21,6 @@ if TYPE_CHECKING:
     from uncia.serving.triton_client import ModelControl, ProbeResult
 
 EXIT_TIMEOUT_S = 5
-_LOG_PART = "triton-log"
-"""By which the reader of Triton's log is told from Triton's own processes, which may be another user's."""
 
 # The Python backend exchanges frames and scores with the models through shared memory. Other users of the machine
 # cannot read it (`uncia.triton_models.serving.onnx_python_backend`), and do not even see it where the system allows
@@ -64,29 +59,21 @@ class Triton(Service):
             "LD_LIBRARY_PATH": f"{_site_packages(venv) / 'nvidia_pytriton.libs'}:{libraries}",
             # Serving must not write into the model's folder.
             "PYTHONDONTWRITEBYTECODE": "1",
-            **GRPC_ENVIRONMENT,
+            **LOGS[self.name].environment,
         }
 
     def before(self) -> list[str]:
         """Put Triton's Python first on PATH, delete what an unclean exit left, and start the reader of its log.
 
         An unclean exit leaves shared memory and Triton's own folder. PYTHONPATH and PYTHONHOME are unset because they
-        would direct the stub to other packages. The reader ends with Triton; if it is killed before, another one
-        continues where it stopped, because the shell keeps the pipe open.
+        would direct the stub to other packages.
         """
         own = shlex.quote(str(self.site.identity.triton_dir))
-        pipe = shlex.quote(str(self.site.identity.triton_dir / "stderr"))
-        reader = [sys.executable, "-I", "-S", str(Path(triton_log.__file__).resolve())]
-        read = shlex.join([*reader, str(self.site.layout.logs / TRITON_LOG)])
         return [
             f'export PATH="{self.site.layout.parts}/triton/venv/bin:$PATH"',
             "unset PYTHONPATH PYTHONHOME",
             f"rm -rf /dev/shm/{self.site.identity.shm_prefix}* {own} && mkdir -m 700 {own} || exit 1",
-            f"mkfifo -m 600 {pipe} || exit 1",
-            "(unset LD_LIBRARY_PATH; trap '' TERM INT HUP",
-            f"export {PART_MARK}={_LOG_PART}",
-            f"while ! {read}; do sleep 1; done) <{pipe} &",
-            f"exec 2>{pipe}",
+            *self.read_log(),
         ]
 
     def command(self) -> list[str]:

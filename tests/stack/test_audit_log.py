@@ -24,8 +24,9 @@ from uncia.errors import DependencyDown, StackError, UnciaError
 from uncia.identities import Identity, Role, person_identity
 from uncia.infra.local import processes
 from uncia.infra.local.key_management import issue, revoke
+from uncia.infra.local.part_log import access_file
+from uncia.infra.local.security_checks import requires_certificate
 from uncia.infra.local.stack import Stack
-from uncia.infra.local.triton_log import TRITON_LOG
 from uncia.kafka.connection import connect_consumer
 from uncia.serving.triton_client import ModelControl
 from uncia.settings import Settings
@@ -158,7 +159,7 @@ REFUSED_BY_TRITON: dict[str, tuple[dict[str, Any], Callable[[ModelControl, Setti
 def test_what_triton_refuses_is_recorded_with_the_key_that_was_missing(
     stack: Stack, settings: Settings, recorded: Recorded, key: str
 ) -> None:
-    log = stack.folder / "logs" / TRITON_LOG
+    log = access_file(stack.folder / "logs", "triton")
     missing, call = REFUSED_BY_TRITON[key]
     before = refusals(log, key)
     # Other tests were refused in this hour too, which has one record: that of this call is the line.
@@ -169,7 +170,7 @@ def test_what_triton_refuses_is_recorded_with_the_key_that_was_missing(
 
 
 def test_tritons_refusals_are_recorded_after_the_reader_of_its_log_was_killed(stack: Stack, settings: Settings) -> None:
-    log = stack.folder / "logs" / TRITON_LOG
+    log = access_file(stack.folder / "logs", "triton")
     identity = stack.require_identity().stack_id
     reader = next(one.pid for one in processes.of_stack(identity) if one.part == "triton-log")
     os.kill(reader, signal.SIGKILL)
@@ -178,6 +179,23 @@ def test_tritons_refusals_are_recorded_after_the_reader_of_its_log_was_killed(st
         with pytest.raises(DependencyDown):
             control.list_served()
         wait_until(lambda: refusals(log, "control") > before, LIMIT_S, "the line")
+
+
+@pytest.mark.parametrize("port", ["filer", "volume", "master", "filer_grpc", "volume_grpc", "master_grpc", "s3_grpc"])
+def test_a_connection_to_an_inner_port_of_the_store_without_a_certificate_is_recorded(
+    stack: Stack, recorded: Recorded, port: str
+) -> None:
+    log = access_file(stack.folder / "logs", "seaweedfs")
+    before = lines(log)
+    requires_certificate(stack.require_identity().ports[port])
+    # As for Triton: the line is of this connection, the record of this hour.
+    wait_until(lambda: lines(log) > before, LIMIT_S, "the line")
+    recorded(action="store_port_refused", address="127.0.0.1")
+
+
+def lines(log: Path) -> int:
+    """Lines of refusals."""
+    return len(log.read_text().splitlines()) if log.exists() else 0
 
 
 def test_who_makes_triton_load_a_model_is_recorded(

@@ -18,7 +18,7 @@ import pytest
 from tests.waiting import SCALE, wait_until
 from uncia.audit import audit_file, read_audit
 from uncia.infra.local.auditor import BROKER_LOG, EntryDecoder, FollowedFile
-from uncia.infra.local.triton_log import TRITON_LOG
+from uncia.infra.local.part_log import access_file
 
 
 def test_a_file_is_followed_over_unfinished_lines_and_renaming(tmp_path: Path) -> None:
@@ -112,10 +112,18 @@ def test_it_writes_what_the_store_says_into_the_audit_log_also_after_a_message_t
 def test_it_writes_what_triton_refuses_into_the_audit_log_of_the_stack(auditor: Path) -> None:
     header = "triton-grpc-protocol-uncia-control"
     line = f"2026-12-01T14:47:06Z This protocol is restricted, expecting header '{header}'\n"
-    (auditor / "logs" / TRITON_LOG).write_text(line)
+    access_file(auditor / "logs", "triton").write_text(line)
     wait_until(lambda: actions(auditor) == {"triton_refused"}, SCALE * 20, "the record")
     record = next(iter(read_audit(audit_file(auditor))))
     assert (record["what"], record["hour"]) == ("control", "2026-12-01T14")
+
+
+def test_it_writes_which_connections_the_store_refused_into_the_audit_log_of_the_stack(auditor: Path) -> None:
+    line = "2026-12-01T14:47:06Z 127.0.0.1 tls: client didn't provide a certificate\n"
+    access_file(auditor / "logs", "seaweedfs").write_text(line)
+    wait_until(lambda: actions(auditor) == {"store_port_refused"}, SCALE * 20, "the record")
+    record = next(iter(read_audit(audit_file(auditor))))
+    assert (record["address"], record["error"]) == ("127.0.0.1", "tls: client didn't provide a certificate")
 
 
 def actions(folder: Path) -> set[str]:

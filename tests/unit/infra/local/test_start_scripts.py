@@ -139,7 +139,8 @@ def test_the_stores_credentials_are_not_on_its_command_line(site: StackContext) 
 def test_every_server_of_the_store_accepts_the_certificate_of_this_stack_alone(site: StackContext) -> None:
     security = tomllib.loads(SeaweedFS(site).files()["security.toml"])
     ca = f"{site.layout.keys}/ca.pem"
-    assert security["grpc"]["ca"] == security["https"]["master"]["ca"] == ca
+    servers = ("master", "volume", "filer", "admin")
+    assert {security["grpc"]["ca"], *(security["https"][server]["ca"] for server in servers)} == {ca}
     for part in ("master", "volume", "filer", "s3", "admin", "worker"):
         assert security["grpc"][part]["allowed_commonNames"] == "seaweedfs"
         assert security["grpc"][part]["cert"] == f"{site.layout.keys}/seaweedfs.pem"
