@@ -1,7 +1,7 @@
 """Prepares Kafka's starts, in `.local/parts/kafka-classes`: its classes, parsed, and the first records of new brokers.
 
 A broker with the archive of classes (Java's class data sharing) starts in two thirds of the time. Java leaves an
-archive of other jars or of another Java unread, so that it can only be missing, never wrong. The records name the
+archive of other jars, of another Java or path unread, so that it can only be missing, never wrong. The records name the
 features of this version of Kafka; with them, a new broker needs no format tool.
 """
 
@@ -66,4 +66,10 @@ def _fingerprint() -> str:
     jars = sorted((jar.name, jar.stat().st_size) for jar in parts_dir().glob("kafka/libs/*.jar"))
     java = find_java().resolve()
     release = java.parent.parent / "release"
-    return digest("archive and features", str(jars), str(java), release.read_bytes() if release.exists() else b"")
+    return digest(
+        "archive and features",
+        str(parts_dir()),
+        str(jars),
+        str(java),
+        release.read_bytes() if release.exists() else b"",
+    )

@@ -36,6 +36,15 @@ def archive_options(parts: Path) -> list[str]:
     return [f"-XX:SharedArchiveFile={archive}", "-Xlog:cds=off", "-Xlog:cds+dynamic=off"] if archive.exists() else []
 
 
+def class_path(link: Path) -> str:
+    """Kafka's jars, for Java: those of the installed parts, or by a stack's link to these.
+
+    Some releases of Java 17 use the archive only with the path that it was made with. A colon separates paths.
+    """
+    parts = parts_dir()
+    return f"{link if ':' in str(parts) else parts}/kafka/libs/*"
+
+
 class Kafka(Service):
     """The broker. Ready when it lists its topics and all topics of Uncia exist; `probe` creates missing ones."""
 
@@ -145,5 +154,5 @@ class Kafka(Service):
             f"-Djava.io.tmpdir={layout.tmp}",
             logging,
             "-cp",
-            f"{layout.parts}/kafka/libs/*",
+            class_path(layout.parts),
         ]

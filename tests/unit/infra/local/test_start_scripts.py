@@ -20,7 +20,7 @@ from uncia.infra.local.access_log import BROKER_LINES
 from uncia.infra.local.auditor import BROKER_LOG
 from uncia.infra.local.certificates import ensure_certificates
 from uncia.infra.local.credentials import ensure_keys
-from uncia.infra.local.kafka import CLASSES_PART, FEATURES_FILE, Kafka, archive_options
+from uncia.infra.local.kafka import CLASSES_PART, FEATURES_FILE, Kafka, archive_options, class_path
 from uncia.infra.local.layout import Layout, claim
 from uncia.infra.local.own_user import Confined, user_number
 from uncia.infra.local.seaweedfs import SeaweedFS
@@ -148,6 +148,14 @@ def test_every_server_of_the_store_accepts_the_certificate_of_this_stack_alone(s
 
 def test_the_store_takes_no_further_identity_from_the_callers_environment(site: StackContext) -> None:
     assert any(line.startswith("unset AWS_ACCESS_KEY_ID AWS_SECRET_ACCESS_KEY") for line in SeaweedFS(site).before())
+
+
+def test_java_reads_kafkas_jars_by_their_installed_path_unless_it_has_a_colon(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for folder, expected in ((tmp_path / "a parts", tmp_path / "a parts"), (tmp_path / "a:parts", tmp_path / "link")):
+        monkeypatch.setenv("UNCIA_PARTS_DIR", str(folder))
+        assert class_path(tmp_path / "link") == f"{expected}/kafka/libs/*"
 
 
 @pytest.fixture
