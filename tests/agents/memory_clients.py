@@ -79,6 +79,12 @@ class _Fetcher:
         self._broker = broker
         self._subscriptions = subscriptions
         self._closed = False
+        # What the worker's process reads and replaces of aiokafka's fetcher, which asks a broker over the network.
+        self._records: dict[TopicPartition, Any] = {}
+        self._fetch_max_wait_ms = 0
+
+    def _get_actions_per_node(self, assignment: Any) -> Any:
+        raise AssertionError(f"no request is sent for {assignment}")
 
     async def fetched_records(
         self,
