@@ -103,7 +103,7 @@ class Service(ABC):
         The reader ends with the part. If it is killed before, another one continues where it stopped, because the
         shell keeps the pipe open. Its mark tells it from the part's own processes, which may be another user's.
         """
-        pipe = shlex.quote(str(self.site.layout.run / f"{self.name}.stderr"))
+        pipe = shlex.quote(str(self.site.layout.runtime_dir / f"{self.name}.stderr"))
         refusals = str(part_log.access_file(self.site.layout.logs, self.name))
         program = str(Path(part_log.__file__).resolve())
         read = shlex.join([sys.executable, "-I", "-S", program, self.name, refusals])
