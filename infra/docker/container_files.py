@@ -5,7 +5,6 @@ setting is one file there, named like its variable (`UNCIA_SECRETS_DIR`). The ke
 stack: `uncia.identities`, drawn by `uncia.infra.local.credentials`.
 """
 
-import secrets
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -17,6 +16,7 @@ from uncia.infra.local.credentials import StackKeys, ensure_keys
 from uncia.infra.local.kafka_files import LOGGING, Listener, server_properties
 from uncia.infra.local.layout import write_private
 from uncia.infra.local.seaweedfs_files import NOTIFIER, notification_file, security_file
+from uncia.infra.local.stack_identity import new_kafka_id
 from uncia.infra.local.store_access import s3_configuration
 from uncia.serving.triton_access import restriction_options
 from uncia.settings import Settings
@@ -173,12 +173,10 @@ def _triton_files(keys: StackKeys) -> dict[str, str]:
 
 
 def _cluster_id(own: Path) -> str:
-    """Kafka's cluster id, drawn once: 16 bytes in URL-safe base64, without a dash that begins it like an option."""
+    """Kafka's cluster id, drawn once."""
     path = own / "kafka-cluster-id"
     if not path.exists():
-        while (drawn := secrets.token_urlsafe(16)).startswith("-"):
-            pass
-        write_private(path, f"{drawn}\n")
+        write_private(path, f"{new_kafka_id()}\n")
     return path.read_text(encoding="ascii").strip()
 
 

@@ -37,6 +37,7 @@ _AUTHORIZED = re.compile(
 )
 _SIGN_IN = re.compile(r"(?P<at>\S+) .*Failed authentication with [^/]*/(?P<address>[0-9a-fA-F.:]+) ")
 _TRITON_REFUSAL = re.compile(r"(?P<at>\S+) This protocol is restricted, expecting header '\S*uncia-(?P<right>\w+)'")
+_STORE_PORT_REFUSAL = re.compile(r"(?P<at>\S+) (?P<address>\S+) (?P<error>tls: .*)")
 _READS = ("Fetch", "ShareFetch")
 
 _IDENTIFYING = ("action", "who", "what", "hour", "address")
@@ -99,13 +100,13 @@ def at_triton(line: str) -> Iterator[Access]:
 
 
 def at_store_ports(line: str) -> Iterator[Access]:
-    """What a line of connections that the store refused, `TIME ADDRESS REASON`, says.
+    """What a line of connections that the store refused, `TIME ADDRESS ERROR`, says.
 
     Their clients had no certificate of the stack, at a port that is for the store's own parts.
     """
-    at, address, reason = [*line.split(" ", 2), "", ""][:3]
-    if reason.startswith("tls: "):
-        yield Access("store_port_refused", "", "inner ports", at[:13], _address(address.strip("[]")), {"error": reason})
+    if found := _STORE_PORT_REFUSAL.match(line):
+        address, details = _address(found["address"].strip("[]")), {"error": found["error"]}
+        yield Access("store_port_refused", "", "inner ports", found["at"][:13], address, details)
 
 
 def at_store(entry: Mapping[str, Any]) -> Iterator[Access]:

@@ -23,10 +23,7 @@ from uncia.infra.local.part_log import access_file
 from uncia.settings import settings, stack_dir
 from uncia.telemetry import Logger, configure_logging, mark_ready
 
-__all__ = ["BROKER_LOG", "EntryDecoder", "FollowedFile", "audit_socket", "main"]
-
-BROKER_LOG = "kafka-access.log"
-"""In the folder `logs` of the stack."""
+__all__ = ["EntryDecoder", "FollowedFile", "audit_socket", "main"]
 
 _INTERVAL_S = 1.0
 _READ_BYTES = 65_536
@@ -111,7 +108,7 @@ class _Auditor:
     def __init__(self, folder: Path, log: Logger) -> None:
         self._records = HourlyRecords(audit_file(folder))
         self._followed = (
-            (FollowedFile(folder / "logs" / BROKER_LOG), at_broker),
+            (FollowedFile(access_file(folder / "logs", "kafka")), at_broker),
             (FollowedFile(access_file(folder / "logs", "triton")), at_triton),
             (FollowedFile(access_file(folder / "logs", "seaweedfs")), at_store_ports),
         )
@@ -136,9 +133,9 @@ class _Auditor:
             file.close()
 
     def _follow_files(self) -> None:
-        for file, said in self._followed:
+        for file, parse in self._followed:
             for line in file.lines():
-                self._record(said(line))
+                self._record(parse(line))
 
     async def _receive(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         decoder = EntryDecoder()

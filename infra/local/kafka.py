@@ -6,13 +6,13 @@ from typing import ClassVar
 
 from uncia.errors import StackError
 from uncia.infra.local.access_log import BROKER_LINES
-from uncia.infra.local.auditor import BROKER_LOG
 from uncia.infra.local.certificates import KAFKA, NETWORK, keystore
 from uncia.infra.local.java import find_java
 from uncia.infra.local.kafka_access import grant_access
 from uncia.infra.local.kafka_files import NODE_ID, Listener, logging_with_access_log, server_properties
 from uncia.infra.local.layout import parts_dir, write_private
 from uncia.infra.local.network import network_addresses
+from uncia.infra.local.part_log import access_file
 from uncia.infra.local.service import NotReady, Service
 from uncia.infra.local.stack_identity import new_kafka_id
 from uncia.kafka.broker import create_topics, existing_topics
@@ -76,7 +76,7 @@ class Kafka(Service):
         keys = layout.folder / "keys"
         files = {
             "kafka.properties": properties,
-            "log4j2.properties": logging_with_access_log(layout.logs / BROKER_LOG, BROKER_LINES),
+            "log4j2.properties": logging_with_access_log(access_file(layout.logs, self.name), BROKER_LINES),
             _KEYSTORE: keystore(keys, KAFKA),
             _META_FILE: self._meta_properties(),
         }

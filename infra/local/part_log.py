@@ -12,9 +12,9 @@ It imports nothing but the standard library, so that it is small and starts at o
 import os
 import re
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -30,7 +30,7 @@ _LONGEST_MESSAGE = 300
 class PartLog:
     """How the library inside a part reports."""
 
-    environment: Mapping[str, str] = field(hash=False)
+    environment: Mapping[str, str]
     """Variables with which it does."""
     report: re.Pattern[bytes]
     """The beginning of its lines. Those with errors of the library differ from it, and are kept."""
@@ -68,7 +68,7 @@ LOGS = {
 
 
 def access_file(logs: Path, part: str) -> Path:
-    """The file with what a part refused, in the folder `logs` of the stack."""
+    """The file with what a part refused, and Kafka also permitted, in the folder `logs` of the stack."""
     return logs / f"{part}-access.log"
 
 
@@ -87,15 +87,10 @@ class RefusalFile:
                 self._path.replace(self._path.with_name(f"{self._path.name}.1"))
 
 
-def _lines() -> Iterator[bytes]:
-    while line := sys.stdin.buffer.readline(_LONGEST_LINE):
-        yield line
-
-
 def main() -> None:
     """Run until the end of the input, so that the part's last lines are kept."""
     log, refusals = LOGS[sys.argv[1]], RefusalFile(Path(sys.argv[2]))
-    for line in _lines():
+    while line := sys.stdin.buffer.readline(_LONGEST_LINE):
         kept, refusal = log.split(line)
         if refusal:
             refusals.append(refusal)

@@ -9,7 +9,6 @@ from typing import ClassVar
 from uncia.errors import StackError, how_to_install
 from uncia.infra.local.auditor import audit_socket
 from uncia.infra.local.layout import write_private
-from uncia.infra.local.part_log import LOGS
 from uncia.infra.local.seaweedfs_files import NOTIFIER, audit_log_file, notification_file, security_file
 from uncia.infra.local.service import NotReady, Service
 from uncia.infra.local.store_access import s3_configuration
@@ -55,10 +54,6 @@ class SeaweedFS(Service):
             IDENTITIES_FILE: self._identities(),
             AUDIT_LOG_FILE: audit_log_file(audit_socket(self.site.layout)),
         }
-
-    def environment(self) -> dict[str, str]:
-        """The gRPC library's reports of connections, without which no refused one is logged."""
-        return dict(LOGS[self.name].environment)
 
     def _identities(self) -> str:
         return s3_configuration(self.site.keys.credentials, self.site.settings.bucket)

@@ -98,7 +98,7 @@ class Service(ABC):
         return []
 
     def read_log(self) -> list[str]:
-        """Shell lines for `before` that send the part's stderr through `part_log`.
+        """Shell lines for `before` that have the library inside a part report, and send its stderr through `part_log`.
 
         The reader ends with the part. If it is killed before, another one continues where it stopped, because the
         shell keeps the pipe open. Its mark tells it from the part's own processes, which may be another user's.
@@ -108,6 +108,7 @@ class Service(ABC):
         program = str(Path(part_log.__file__).resolve())
         read = shlex.join([sys.executable, "-I", "-S", program, self.name, refusals])
         return [
+            *(f"export {name}={value}" for name, value in part_log.LOGS[self.name].environment.items()),
             f"rm -f {pipe} && mkfifo -m 600 {pipe} || exit 1",
             # Signals to all processes of the part must not end the reader before its last lines.
             "(unset LD_LIBRARY_PATH; trap '' TERM INT HUP; cd /",

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, ClassVar
 from uncia.errors import SettingsError, StackError
 from uncia.infra.local.layout import parts_dir
 from uncia.infra.local.own_user import Confined, own_command, user_number
-from uncia.infra.local.part_log import LOGS
 from uncia.infra.local.service import NotReady, Service
 from uncia.infra.local.stack_identity import TRITON_SOCKET_PORT
 from uncia.serving.model_card import pinned_version
@@ -59,7 +58,6 @@ class Triton(Service):
             "LD_LIBRARY_PATH": f"{_site_packages(venv) / 'nvidia_pytriton.libs'}:{libraries}",
             # Serving must not write into the model's folder.
             "PYTHONDONTWRITEBYTECODE": "1",
-            **LOGS[self.name].environment,
         }
 
     def before(self) -> list[str]:

@@ -186,16 +186,11 @@ def test_a_connection_to_an_inner_port_of_the_store_without_a_certificate_is_rec
     stack: Stack, recorded: Recorded, port: str
 ) -> None:
     log = access_file(stack.folder / "logs", "seaweedfs")
-    before = lines(log)
+    before = refusals(log)
     requires_certificate(stack.require_identity().ports[port])
     # As for Triton: the line is of this connection, the record of this hour.
-    wait_until(lambda: lines(log) > before, LIMIT_S, "the line")
+    wait_until(lambda: refusals(log) > before, LIMIT_S, "the line")
     recorded(action="store_port_refused", address="127.0.0.1")
-
-
-def lines(log: Path) -> int:
-    """Lines of refusals."""
-    return len(log.read_text().splitlines()) if log.exists() else 0
 
 
 def test_who_makes_triton_load_a_model_is_recorded(
@@ -208,6 +203,7 @@ def test_who_makes_triton_load_a_model_is_recorded(
     recorded(action="model_loaded", who=getpass.getuser(), what=settings.model)
 
 
-def refusals(log: Path, key: str) -> int:
-    """Lines of refusals for want of this key."""
-    return sum(f"uncia-{key}'" in line for line in log.read_text().splitlines()) if log.exists() else 0
+def refusals(log: Path, key: str = "") -> int:
+    """Lines of refusals, for want of this key where one is given."""
+    ending = f"uncia-{key}'" if key else ""
+    return sum(ending in line for line in log.read_text().splitlines()) if log.exists() else 0

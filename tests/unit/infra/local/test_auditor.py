@@ -17,7 +17,7 @@ import pytest
 
 from tests.waiting import SCALE, wait_until
 from uncia.audit import audit_file, read_audit
-from uncia.infra.local.auditor import BROKER_LOG, EntryDecoder, FollowedFile
+from uncia.infra.local.auditor import EntryDecoder, FollowedFile
 from uncia.infra.local.part_log import access_file
 
 
@@ -88,7 +88,7 @@ def test_it_writes_what_the_broker_says_into_the_audit_log_of_the_stack(auditor:
         "resource = Topic:LITERAL:camera.deployment.changed.v1 "
         "for request = Fetch with resourceRefCount = 1 based on rule X\n"
     )
-    (auditor / "logs" / BROKER_LOG).write_text(line)
+    access_file(auditor / "logs", "kafka").write_text(line)
 
     wait_until(lambda: actions(auditor) == {"key_used", "positions_read"}, SCALE * 20, "two records")
 

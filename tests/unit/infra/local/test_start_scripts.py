@@ -17,7 +17,6 @@ import pytest
 from uncia.access import TritonRight
 from uncia.identities import PART_IDENTITIES
 from uncia.infra.local.access_log import BROKER_LINES
-from uncia.infra.local.auditor import BROKER_LOG
 from uncia.infra.local.certificates import ensure_certificates
 from uncia.infra.local.credentials import ensure_keys
 from uncia.infra.local.kafka import CLASSES_PART, FEATURES_FILE, Kafka, archive_options, class_path
@@ -302,7 +301,7 @@ def test_the_auditor_has_no_key(site: StackContext) -> None:
 
 def test_the_broker_reports_requests_to_the_auditor(site: StackContext) -> None:
     logging = Kafka(site).files()["log4j2.properties"]
-    assert f"appender.access.fileName={site.layout.logs / BROKER_LOG}\n" in logging
+    assert f"appender.access.fileName={site.layout.logs}/kafka-access.log\n" in logging
     # In a file of properties a backslash stands before the character that it means.
     assert "regex=" + BROKER_LINES.replace("\\", "\\\\") + "\n" in logging
 
