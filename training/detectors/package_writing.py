@@ -3,7 +3,6 @@
 `uncia models install` installs it as the next version of its model, `animal_detector` unless it is given another name.
 """
 
-import errno
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,6 +17,7 @@ from uncia.serving.detector_card import DetectorCard, DetectorSelfTest
 from uncia.serving.model_versions import CARD_FILE, GRAPH_FILE
 from uncia.serving.self_tests import detector_test_frame
 from uncia.storage.atomic_dir import atomic_directory
+from uncia.storage.durable import describe_write_error
 from uncia.training import TrainingError
 from uncia.training.detectors.annotated_frames import AnnotatedFrames, FrameSplit
 from uncia.training.detectors.evaluation import RunDetector, detect_frames, evaluate
@@ -108,8 +108,8 @@ def write_detector_package(
             page = _page(finished, card, data, split, figures, notes, precision)
             (staging / PAGE_FILE).write_text(page, encoding="utf-8")
     except OSError as error:
-        full = "the disk is full" if error.errno in (errno.ENOSPC, errno.EDQUOT) else str(error)
-        raise TrainingError(f"{folder} could not be written ({full}); an existing package is unchanged") from error
+        problem = describe_write_error(error)
+        raise TrainingError(f"{folder} could not be written ({problem}); an existing package is unchanged") from error
     return DetectorPackage(folder, card, figures, notes)
 
 

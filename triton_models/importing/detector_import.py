@@ -5,12 +5,11 @@ from pathlib import Path
 from uncia.serving.detector_card import DetectorCard
 from uncia.triton_models.importing.detector_description import DetectorDescription, read_detector_description
 from uncia.triton_models.importing.detector_wrapping import wrap_detector
-from uncia.triton_models.packages.detector_writing import Provenance, write_detector_package
-from uncia.triton_models.packages.loading import PackageError
-from uncia.triton_models.packages.validation import ModelRefused, ValidatedPackage, validate_package
-from uncia.triton_models.packages.writing import render_page
+from uncia.triton_models.importing.graph_refusals import describe_weights, refusing_graph
+from uncia.triton_models.packages.detector_writing import write_detector_package
+from uncia.triton_models.packages.validation import ValidatedPackage, validate_package
+from uncia.triton_models.packages.writing import Provenance, render_page
 from uncia.triton_models.releases.installation import validate_model_name
-from uncia.triton_models.repository import sha256
 
 
 def make_detector_package(graph: Path, description: Path, out: Path) -> ValidatedPackage[DetectorCard]:
@@ -22,8 +21,8 @@ def package_detector(graph: Path, described: DetectorDescription, out: Path) -> 
     """Wrap a graph with this description and write it as a package. Raises `ModelRefused`."""
     name = validate_model_name(described.name)
     wrapped = wrap_detector(graph, described)
-    weights = f"{graph.name} (sha256 {sha256(graph)})" + (f", {described.source}" if described.source else "")
-    try:
+    weights = describe_weights(graph, described.source)
+    with refusing_graph(graph, out):
         card = write_detector_package(
             out,
             wrapped,
@@ -33,14 +32,7 @@ def package_detector(graph: Path, described: DetectorDescription, out: Path) -> 
             origin=Provenance(weights, described.licence, described.trained_on, described.notes),
             page=_page(described, graph),
         )
-    except PackageError as error:
-        raise ModelRefused(f"{graph}: {error}") from error
-    try:
         package = validate_package(out)
-    except ModelRefused as error:
-        hint = "; it takes a batch of one only: export it with a dynamic batch size"
-        message = str(error).replace(f"{out}/model.onnx", "wrapped").replace("wrapped: ", "")
-        raise ModelRefused(f"{graph}: {message}{hint if '2 frames' in message else ''}") from error
     return ValidatedPackage(package.folder, card, package.page)
 
 

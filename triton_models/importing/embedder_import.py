@@ -30,25 +30,24 @@ from pydantic import Field, PositiveInt
 from uncia.events import AnimalSide
 from uncia.serving.embedder_card import EmbedderCard
 from uncia.triton_models.importing.description import FrameDescription, InputDescription, StrictModel, read_fields
+from uncia.triton_models.importing.graph_refusals import describe_weights, refusing_graph
 from uncia.triton_models.importing.wrapping import (
     NUMBERS,
     PREFIX,
     allow_any_batch,
     check_opset,
     check_pixels,
+    check_rows,
     load_graph,
     part_model,
     pixel_preparation,
     the_tensor,
 )
-from uncia.triton_models.packages.detector_writing import Provenance
 from uncia.triton_models.packages.embedder_writing import OUTPUT, write_embedder_package
 from uncia.triton_models.packages.graph_errors import describe_error
-from uncia.triton_models.packages.loading import PackageError
 from uncia.triton_models.packages.validation import ModelRefused, ValidatedPackage, open_graph, validate_package
-from uncia.triton_models.packages.writing import render_page
+from uncia.triton_models.packages.writing import Provenance, render_page
 from uncia.triton_models.releases.installation import validate_model_name
-from uncia.triton_models.repository import sha256
 
 __all__ = ["EmbedderDescription", "make_embedder_package", "wrap_embedder"]
 
@@ -93,8 +92,8 @@ def make_embedder_package(graph: Path, description: Path, out: Path) -> Validate
     described = read_fields(description, EmbedderDescription)
     name = validate_model_name(described.name)
     wrapped = wrap_embedder(graph, described)
-    weights = f"{graph.name} (sha256 {sha256(graph)})" + (f", {described.source}" if described.source else "")
-    try:
+    weights = describe_weights(graph, described.source)
+    with refusing_graph(graph, out):
         card = write_embedder_package(
             out,
             wrapped,
@@ -110,10 +109,6 @@ def make_embedder_package(graph: Path, description: Path, out: Path) -> Validate
             page=_page(described, graph),
         )
         package = validate_package(out)
-    except (PackageError, ModelRefused) as error:
-        message = str(error).replace(f"{out}/model.onnx", "wrapped").replace("wrapped: ", "")
-        hint = "; it takes a batch of one only: export it with a dynamic batch size" if "2 frames" in message else ""
-        raise ModelRefused(f"{graph}: {message}{hint}") from error
     return ValidatedPackage(package.folder, card, package.page)
 
 
@@ -142,15 +137,10 @@ def wrap_embedder(path: Path, description: EmbedderDescription) -> bytes:
 
 
 def _check_vector(tensor: Any, dimensions: int, path: Path) -> None:
-    if tensor.type not in NUMBERS or tensor.type == "tensor(uint8)":
-        raise ModelRefused(f"{path}: {tensor.name} is {tensor.type}, and must be floating point")
-    shape = list(tensor.shape)
-    if len(shape) < 2 or any(size != 1 for size in shape[2:] if isinstance(size, int)):
-        raise ModelRefused(f"{path}: {tensor.name} is {shape}, and must be [batch, numbers]")
-    if isinstance(shape[1], int) and shape[1] != dimensions:
+    stated = check_rows(tensor, "numbers", path)
+    if isinstance(stated, int) and stated != dimensions:
         raise ModelRefused(
-            f"{path}: {tensor.name} has {shape[1]:,} numbers, and the description says "
-            f"output.dimensions = {dimensions:,}"
+            f"{path}: {tensor.name} has {stated:,} numbers, and the description says output.dimensions = {dimensions:,}"
         )
 
 

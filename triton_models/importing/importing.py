@@ -5,11 +5,10 @@ from pathlib import Path
 from uncia.serving.model_card import ModelCard
 from uncia.triton_models.importing.class_list import read_labels
 from uncia.triton_models.importing.description import GraphDescription, read_description
-from uncia.triton_models.packages.loading import PackageError
-from uncia.triton_models.packages.validation import ModelRefused, ValidatedPackage, validate_package
+from uncia.triton_models.importing.graph_refusals import batch_hint, describe_weights, refusing_graph
+from uncia.triton_models.packages.validation import ValidatedPackage, validate_package
 from uncia.triton_models.packages.writing import render_page, write_package
 from uncia.triton_models.releases.installation import validate_model_name
-from uncia.triton_models.repository import sha256
 
 
 def make_package(graph: Path, description: Path, out: Path) -> ValidatedPackage[ModelCard]:
@@ -24,35 +23,26 @@ def package_classifier(graph: Path, described: GraphDescription, out: Path) -> V
     name = validate_model_name(described.name)
     labels = read_labels(described.labels, name, described.source)
     wrapped = wrap(graph, described, len(labels.classes))
-    try:
+
+    def hint(problem: str) -> str:
+        if "no probability" in problem and described.output.kind == "probabilities":
+            return '; if its outputs are logits, set output.kind = "logits" in the description'
+        return batch_hint(problem)
+
+    with refusing_graph(graph, out, hint):
         write_package(
             out,
             wrapped,
             model=name,
             frame=described.frame.spec,
             labels=labels,
-            weights=f"{graph.name} (sha256 {sha256(graph)})" + (f", {described.source}" if described.source else ""),
+            weights=describe_weights(graph, described.source),
             licence=described.licence,
             page=_page(described, graph, len(labels.classes)),
         )
-    except PackageError as error:
-        raise ModelRefused(f"{graph}: {error}") from error
-    try:
         package = validate_package(out)
-    except ModelRefused as error:
-        hint = ""
-        if "no probability" in str(error) and described.output.kind == "probabilities":
-            hint = '; if its outputs are logits, set output.kind = "logits" in the description'
-        elif "2 frames" in str(error):
-            hint = "; it takes a batch of one only: export it with a dynamic batch size"
-        raise ModelRefused(f"{graph}: {_without_path(str(error), str(out))}{hint}") from error
     assert isinstance(package.card, ModelCard)
     return ValidatedPackage(package.folder, package.card, package.page)
-
-
-def _without_path(message: str, folder: str) -> str:
-    """The message without the path of the temporary package, which the user does not know."""
-    return message.replace(f"{folder}/model.onnx", "wrapped").replace("wrapped: ", "")
 
 
 def _page(described: GraphDescription, graph: Path, classes: int) -> str:

@@ -35,6 +35,7 @@ from uncia.serving.model_card import ModelCard
 from uncia.sound.spec import SoundSpec
 from uncia.triton_models.importing.class_list import read_labels
 from uncia.triton_models.importing.description import StrictModel, read_fields
+from uncia.triton_models.importing.graph_refusals import describe_weights
 from uncia.triton_models.importing.wrapping import (
     NUMBERS,
     PREFIX,
@@ -51,7 +52,6 @@ from uncia.triton_models.packages.loading import PackageError
 from uncia.triton_models.packages.validation import ModelRefused, ValidatedPackage, open_graph, validate_package
 from uncia.triton_models.packages.writing import render_page, write_package
 from uncia.triton_models.releases.installation import validate_model_name
-from uncia.triton_models.repository import sha256
 
 __all__ = ["SoundDescription", "make_sound_package", "sound_labels", "wrap_sound"]
 
@@ -97,7 +97,7 @@ def make_sound_package(graph: Path, description: Path, out: Path) -> ValidatedPa
             model=name,
             frame=spec.frame,
             labels=labels,
-            weights=f"{graph.name} (sha256 {sha256(graph)})" + (f", {described.source}" if described.source else ""),
+            weights=describe_weights(graph, described.source),
             licence=described.licence,
             page=_page(described, graph, len(labels.classes)),
             sound=spec,

@@ -81,13 +81,23 @@ def check_pixels(tensor: Any, description: DescribesPixels, path: Path) -> None:
 
 
 def check_output(tensor: Any, classes: int, path: Path) -> None:
+    stated = check_rows(tensor, "classes", path)
+    if isinstance(stated, int) and stated != classes:
+        raise ModelRefused(f"{path} has {stated:,} classes, and the labels file has {classes:,}")
+
+
+def check_rows(tensor: Any, what: str, path: Path) -> int | str | None:
+    """The length that a graph states for the rows of its output: a number, or what it calls an open one.
+
+    Raises `ModelRefused` where the output has no row of floating point numbers for each frame; `what`: of a row.
+    """
     if tensor.type not in NUMBERS or tensor.type == "tensor(uint8)":
         raise ModelRefused(f"{path}: {tensor.name} is {tensor.type}, and must be floating point")
     shape = list(tensor.shape)
     if len(shape) < 2 or any(size != 1 for size in shape[2:] if isinstance(size, int)):
-        raise ModelRefused(f"{path}: {tensor.name} is {shape}, and must be [batch, classes]")
-    if isinstance(shape[1], int) and shape[1] != classes:
-        raise ModelRefused(f"{path} has {shape[1]:,} classes, and the labels file has {classes:,}")
+        raise ModelRefused(f"{path}: {tensor.name} is {shape}, and must be [batch, {what}]")
+    length: int | str | None = shape[1]
+    return length
 
 
 def load_graph(path: Path) -> ModelProto:

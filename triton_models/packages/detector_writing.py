@@ -1,8 +1,7 @@
 """Write a detector's package atomically: graph, card with the self-test's boxes, and a page for readers."""
 
-import errno
 import hashlib
-from dataclasses import dataclass
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -11,26 +10,13 @@ from uncia.events.detections import DetectionCategory
 from uncia.events.values import Box
 from uncia.imaging.frame_spec import FrameSpec
 from uncia.serving.detector_card import DetectorCard, DetectorSelfTest
-from uncia.serving.model_versions import CARD_FILE, GRAPH_FILE
 from uncia.serving.self_tests import detector_test_frame
-from uncia.storage.atomic_dir import atomic_directory
 from uncia.triton_models.detectors import BOXES_PER_FRAME, CATEGORIES
 from uncia.triton_models.packages.graph_errors import describe_error
 from uncia.triton_models.packages.loading import PackageError, open_session, overwrite_problem
-from uncia.triton_models.packages.writing import PAGE_FILE
+from uncia.triton_models.packages.writing import Provenance, put_package
 
 OUTPUTS = ["BOXES", "SCORES", "CATEGORIES"]
-
-
-@dataclass(frozen=True)
-class Provenance:
-    """Where a detector comes from, for its card."""
-
-    weights: str
-    licence: str = ""
-    trained_on: str = ""
-    notes: str = ""
-    built_from: str = ""
 
 
 def write_detector_package(
@@ -52,20 +38,9 @@ def write_detector_package(
         threshold=threshold,
         self_test=_self_test(graph, frame, threshold),
         onnx_sha256=hashlib.sha256(graph).hexdigest(),
-        weights=origin.weights,
-        licence=origin.licence,
-        trained_on=origin.trained_on,
-        notes=origin.notes,
-        built_from=origin.built_from,
+        **asdict(origin),
     )
-    try:
-        with atomic_directory(out) as staging:
-            (staging / GRAPH_FILE).write_bytes(graph)
-            (staging / CARD_FILE).write_text(card.model_dump_json(indent=1) + "\n", encoding="utf-8")
-            (staging / PAGE_FILE).write_text(page, encoding="utf-8")
-    except OSError as error:
-        full = "the disk is full" if error.errno in (errno.ENOSPC, errno.EDQUOT) else str(error)
-        raise PackageError(f"{out} could not be written ({full}); an existing package is unchanged") from error
+    put_package(out, graph, card, page)
     return card
 
 

@@ -1,7 +1,7 @@
 """Write an embedder's package atomically: graph, card with the self-test's vector, and a page for readers."""
 
-import errno
 import hashlib
+from dataclasses import asdict
 from pathlib import Path
 from typing import Literal
 
@@ -11,12 +11,9 @@ from uncia.events import AnimalSide
 from uncia.imaging.frame_spec import FrameSpec
 from uncia.imaging.frames import self_test_pattern
 from uncia.serving.embedder_card import EmbedderCard, EmbedderSelfTest
-from uncia.serving.model_versions import CARD_FILE, GRAPH_FILE
-from uncia.storage.atomic_dir import atomic_directory
-from uncia.triton_models.packages.detector_writing import Provenance
 from uncia.triton_models.packages.graph_errors import describe_error
 from uncia.triton_models.packages.loading import PackageError, open_session, overwrite_problem
-from uncia.triton_models.packages.writing import PAGE_FILE
+from uncia.triton_models.packages.writing import Provenance, put_package
 
 OUTPUT = "EMBEDDING"
 
@@ -55,20 +52,9 @@ def write_embedder_package(
         sides=sides,
         self_test=_self_test(graph, frame, dimensions),
         onnx_sha256=hashlib.sha256(graph).hexdigest(),
-        weights=origin.weights,
-        licence=origin.licence,
-        trained_on=origin.trained_on,
-        notes=origin.notes,
-        built_from=origin.built_from,
+        **asdict(origin),
     )
-    try:
-        with atomic_directory(out) as staging:
-            (staging / GRAPH_FILE).write_bytes(graph)
-            (staging / CARD_FILE).write_text(card.model_dump_json(indent=1) + "\n", encoding="utf-8")
-            (staging / PAGE_FILE).write_text(page, encoding="utf-8")
-    except OSError as error:
-        full = "the disk is full" if error.errno in (errno.ENOSPC, errno.EDQUOT) else str(error)
-        raise PackageError(f"{out} could not be written ({full}); an existing package is unchanged") from error
+    put_package(out, graph, card, page)
     return card
 
 

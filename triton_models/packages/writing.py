@@ -1,9 +1,9 @@
 """Write a model package atomically."""
 
-import errno
 import hashlib
 import html
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -11,11 +11,13 @@ import numpy as np
 from uncia.events.values import ClassVector
 from uncia.imaging.frame_spec import FrameSpec
 from uncia.imaging.frames import self_test_pattern
+from uncia.serving.base_card import BaseCard
 from uncia.serving.labels import LabelSet
 from uncia.serving.model_card import ModelCard, SelfTest
 from uncia.serving.model_versions import CARD_FILE, GRAPH_FILE, LABELS_FILE
 from uncia.sound.spec import SoundSpec
 from uncia.storage.atomic_dir import atomic_directory
+from uncia.storage.durable import describe_write_error
 from uncia.terminal import printable
 from uncia.triton_models.packages.graph_errors import describe_error
 from uncia.triton_models.packages.loading import OpenPackage, PackageError, open_session, overwrite_problem
@@ -33,6 +35,17 @@ table {{ border-collapse: collapse; margin: 1em 0 }} td, th {{ border: 1px solid
 """
 
 TableRows = Sequence[Sequence[object]]
+
+
+@dataclass(frozen=True)
+class Provenance:
+    """Where a model comes from: the fields of its card with these names."""
+
+    weights: str
+    licence: str = ""
+    trained_on: str = ""
+    notes: str = ""
+    built_from: str = ""
 
 
 def write_package(
@@ -74,16 +87,25 @@ def write_package(
         built_from=built_from,
         sound=sound,
     )
+    put_package(out, graph, card, page, labels)
+    return OpenPackage(out, card, out / GRAPH_FILE, session)
+
+
+def put_package(out: Path, graph: bytes, card: BaseCard, page: str, labels: LabelSet | None = None) -> None:
+    """Write the files of a package; one that exists is replaced. `labels`: of a classifier.
+
+    Raises `PackageError` where they cannot be written; `out` is then unchanged.
+    """
     try:
         with atomic_directory(out) as staging:
             (staging / GRAPH_FILE).write_bytes(graph)
             (staging / CARD_FILE).write_text(card.model_dump_json(indent=1) + "\n", encoding="utf-8")
-            (staging / LABELS_FILE).write_text(labels.model_dump_json(indent=1) + "\n", encoding="utf-8")
+            if labels is not None:
+                (staging / LABELS_FILE).write_text(labels.model_dump_json(indent=1) + "\n", encoding="utf-8")
             (staging / PAGE_FILE).write_text(page, encoding="utf-8")
     except OSError as error:
-        full = "the disk is full" if error.errno in (errno.ENOSPC, errno.EDQUOT) else str(error)
-        raise PackageError(f"{out} could not be written ({full}); an existing package is unchanged") from error
-    return OpenPackage(out, card, out / GRAPH_FILE, session)
+        problem = describe_write_error(error)
+        raise PackageError(f"{out} could not be written ({problem}); an existing package is unchanged") from error
 
 
 def render_page(title: str, paragraphs: Sequence[str], tables: Mapping[str, TableRows]) -> str:

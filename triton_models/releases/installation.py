@@ -1,6 +1,5 @@
 """Install a package as the next version of a model, atomically; it receives no requests yet."""
 
-import errno
 import shutil
 from pathlib import Path
 
@@ -14,7 +13,7 @@ from uncia.serving.model_versions import (
     read_version_state,
     write_version_state,
 )
-from uncia.storage.durable import sync_folder, sync_tree
+from uncia.storage.durable import describe_write_error, sync_folder, sync_tree
 from uncia.triton_models.packages.validation import ModelRefused, validate_package
 from uncia.triton_models.packages.writing import PAGE_FILE
 from uncia.triton_models.repository import exclusive_access, staging_folder, write_config, write_version
@@ -61,8 +60,8 @@ def install(folder: Path, repository: Path, *, name: str = "", backend: str = ""
                     version.rename(here / card.version)
                     sync_folder(here)
         except OSError as error:
-            full = "the disk is full" if error.errno in (errno.ENOSPC, errno.EDQUOT) else str(error)
-            raise ModelRefused(f"{folder} could not be installed ({full}); the repository is unchanged") from error
+            problem = describe_write_error(error)
+            raise ModelRefused(f"{folder} could not be installed ({problem}); the repository is unchanged") from error
     return card
 
 

@@ -80,3 +80,8 @@ def sync_tree(folder: Path) -> None:
             if file.is_file() and not file.is_symlink():
                 _sync_file(file)
         sync_folder(place)
+
+
+def describe_write_error(error: OSError) -> str:
+    """Why something could not be written, in words where it is a full disk or quota."""
+    return "the disk is full" if error.errno in (errno.ENOSPC, errno.EDQUOT) else str(error)
