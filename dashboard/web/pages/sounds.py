@@ -113,7 +113,7 @@ def show_sounds(context: Viewing, query: Annotated[SoundQuery, Query()]) -> Soun
     )
 
 
-@router.get("/sounds/{call_id}/call.wav", response_class=Response, responses={200: {"content": {"audio/wav": {}}}})
+@router.get("/sounds/{call_id}/call.wav", include_in_schema=False, response_class=Response)
 def excerpt(context: SeeingPeople, request: Request, call_id: str) -> Response:
     """The part of its recording that a call covers, up to a minute; for accounts that may see people."""
     found = _found(context, call_id)
