@@ -1,16 +1,14 @@
 """Queries on alerts: lists by filters, one with all that is known of it, mutes, and how many are open."""
 
-import base64
-import binascii
-import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Engine, Select, and_, func, select, true, tuple_
 
-from uncia.dashboard.catalogue.queries import BadCursor
+from uncia.dashboard.catalogue.cursors import encode, parse_position
+from uncia.dashboard.catalogue.filters import day_conditions
 from uncia.dashboard.catalogue.rows import AlertHandling, AlertMute, AlertRevision, AlertRow, OpenAlerts
 from uncia.dashboard.catalogue.tables import (
     alert_acknowledgements,
@@ -74,7 +72,9 @@ class Alerts:
         """A page of alerts, the last raised first. `after`: the value of the page before. Raises `BadCursor`."""
         statement = _joined().where(*_conditions(chosen or AlertFilter()), *_rights(stations))
         if after is not None:
-            statement = statement.where(tuple_(alerts.c.raised_at, alerts.c.alert_id) < tuple_(*_parse(after)))
+            statement = statement.where(
+                tuple_(alerts.c.raised_at, alerts.c.alert_id) < tuple_(*parse_position(after, utc=True))
+            )
         newest = statement.order_by(alerts.c.raised_at.desc(), alerts.c.alert_id.desc()).limit(limit + 1)
         with self._engine.begin() as connection:
             found = connection.execute(newest).mappings().all()
@@ -207,7 +207,7 @@ def _rights(stations: Stations) -> list[ColumnElement[bool]]:
 
 
 def _conditions(chosen: AlertFilter) -> list[ColumnElement[bool]]:
-    conditions: list[ColumnElement[bool]] = []
+    conditions = day_conditions(alerts.c.raised_at, chosen.since, chosen.until, UTC)
     for column, values in (
         (alerts.c.state, chosen.states),
         (alerts.c.kind, chosen.severities),
@@ -217,10 +217,6 @@ def _conditions(chosen: AlertFilter) -> list[ColumnElement[bool]]:
     ):
         if values:
             conditions.append(column.in_(sorted(set(values))))
-    if chosen.since is not None:
-        conditions.append(alerts.c.raised_at >= datetime.combine(chosen.since, time.min, UTC))
-    if chosen.until is not None and chosen.until < date.max:
-        conditions.append(alerts.c.raised_at < datetime.combine(chosen.until + timedelta(days=1), time.min, UTC))
     if chosen.acknowledged is not None:
         acknowledged = func.coalesce(alert_acknowledgements.c.acknowledged, False)
         conditions.append(acknowledged.is_(chosen.acknowledged))
@@ -228,16 +224,4 @@ def _conditions(chosen: AlertFilter) -> list[ColumnElement[bool]]:
 
 
 def _cursor(row: AlertRow) -> str:
-    text = json.dumps([row.raised_at.isoformat(), row.alert_id])
-    return base64.urlsafe_b64encode(text.encode()).decode().rstrip("=")
-
-
-def _parse(after: str) -> tuple[datetime, str]:
-    try:
-        moment, alert_id = json.loads(base64.urlsafe_b64decode(after + "=" * (-len(after) % 4)))
-        raised_at = datetime.fromisoformat(moment)
-        if raised_at.tzinfo is None or not isinstance(alert_id, str):
-            raise ValueError(after)
-        return raised_at, alert_id
-    except (ValueError, TypeError, binascii.Error, RecursionError) as error:
-        raise BadCursor("the position in the list is invalid: begin at the first page") from error
+    return encode([row.raised_at.isoformat(), row.alert_id])

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import date, datetime, time, timedelta
+from datetime import date, datetime, time, timedelta, tzinfo
 from enum import StrEnum
 from typing import Any
 
@@ -118,13 +118,21 @@ def rights(scope: Scope) -> list[ColumnElement[bool]]:
     return [bursts.c.camera.in_(sorted(scope.stations))] if scope.restricted else []
 
 
+def day_conditions(
+    column: ColumnElement[datetime], since: date | None, until: date | None, zone: tzinfo | None = None
+) -> list[ColumnElement[bool]]:
+    """The conditions that a time is from a first to a last day, each if given. `zone`: None for times of a clock."""
+    conditions: list[ColumnElement[bool]] = []
+    if since is not None:
+        conditions.append(column >= datetime.combine(since, time.min, zone))
+    if until is not None and until < date.max:
+        conditions.append(column < datetime.combine(until + timedelta(days=1), time.min, zone))
+    return conditions
+
+
 def row_conditions(chosen: BurstFilter) -> list[ColumnElement[bool]]:
     """The conditions that are no facets: dates, hours, confidence, reviewer, focus, flags."""
-    conditions: list[ColumnElement[bool]] = []
-    if chosen.since is not None:
-        conditions.append(bursts.c.started_at >= datetime.combine(chosen.since, time.min))
-    if chosen.until is not None and chosen.until < date.max:
-        conditions.append(bursts.c.started_at < datetime.combine(chosen.until + timedelta(days=1), time.min))
+    conditions = day_conditions(bursts.c.started_at, chosen.since, chosen.until)
     if chosen.hours is not None:
         conditions.append(_within(chosen.hours))
     if chosen.confidence_min is not None:

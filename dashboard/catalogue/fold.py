@@ -128,12 +128,7 @@ def _prediction(event: ImagePredicted, record: LogRecord) -> tuple[Change, ...]:
         "image_id": event.image_id,
         "state": "rejected" if event.rejection else "predicted",
         **_where(event),
-        "bucket": event.bucket,
-        "key": event.key,
-        "etag": event.etag,
-        "version_id": event.version_id,
-        "size": event.size,
-        "sha256": event.sha256,
+        **_content(event),
         "lane": event.lane.value,
         "uploaded_at": event.uploaded_at,
         "predicted_at": event.predicted_at,
@@ -630,12 +625,7 @@ def _recording(event: RecordingAnalysed, record: LogRecord) -> tuple[Change, ...
         "recording_id": event.recording_id,
         "state": rejected if event.rejection else "analysed",
         **_where(event),
-        "bucket": event.bucket,
-        "key": event.key,
-        "etag": event.etag,
-        "version_id": event.version_id,
-        "size": event.size,
-        "sha256": event.sha256,
+        **_content(event),
         "uploaded_at": event.uploaded_at,
         "analysed_at": event.analysed_at,
         "recorded_at": event.recorded_at,
@@ -735,6 +725,10 @@ def _put(
 
 def _where(event: Any) -> dict[str, str]:
     return {"station": event.station, "camera": event.camera}
+
+
+def _content(event: ImagePredicted | RecordingAnalysed) -> dict[str, Any]:
+    return {name: getattr(event, name) for name in ("bucket", "key", "etag", "version_id", "size", "sha256")}
 
 
 def _camera(event: Any) -> dict[str, tuple[Row, ...]]:

@@ -3,9 +3,6 @@
 Every query takes the stations that the caller may see (None: all), and returns nothing of any other.
 """
 
-import base64
-import binascii
-import json
 from collections.abc import Iterable, Sequence
 from contextlib import nullcontext
 from datetime import UTC, date, datetime, timedelta
@@ -19,6 +16,7 @@ from uncia.dashboard.catalogue.burst_reviews import reviews_of
 from uncia.dashboard.catalogue.changes import Row
 from uncia.dashboard.catalogue.column_cache import ColumnCache
 from uncia.dashboard.catalogue.column_counts import column_facets, column_ranges
+from uncia.dashboard.catalogue.cursors import INVALID, BadCursor, decode, encode
 from uncia.dashboard.catalogue.facets import count_by_facet, count_flags, count_groups, facets_of
 from uncia.dashboard.catalogue.filters import (
     BurstFilter,
@@ -79,11 +77,10 @@ from uncia.dashboard.catalogue.tables import (
     static_objects,
     taxa,
 )
-from uncia.errors import UnciaError
 from uncia.fetch_requests import fetch_id, thumbnail_key
 from uncia.storage.object_keys import is_thumbnail_key
 
-__all__ = ["BadCursor", "Catalogue"]
+__all__ = ["Catalogue"]
 
 Stations = Iterable[str] | None
 _Stored = TypeVar("_Stored", Photograph, StoredCrop, StoredExplanation)
@@ -97,10 +94,6 @@ _ORDER = {
 _BURST_COLUMNS = [bursts.c[name] for name in BurstRow.__dataclass_fields__ if name in bursts.c]
 _CHANGES = (bursts.c.change, alerts.c.change, alert_acknowledgements.c.change, alert_mutes.c.change)
 _FRAME_COLUMNS = [burst_frames.c[name] for name in Frame.__dataclass_fields__]
-
-
-class BadCursor(UnciaError):
-    """The position in a list is not one that a page returned."""
 
 
 class Catalogue:
@@ -354,21 +347,20 @@ def _sorted(statement: Select[Any], column: Any, descending: bool) -> Select[Any
 
 def _cursor(order: BurstOrder, row: Any) -> str:
     value = row[_ORDER[order][0].name]
-    text = json.dumps([order.value, value.isoformat() if isinstance(value, datetime) else value, row["burst_id"]])
-    return base64.urlsafe_b64encode(text.encode()).decode().rstrip("=")
+    return encode([order.value, value.isoformat() if isinstance(value, datetime) else value, row["burst_id"]])
 
 
 def _beyond(order: BurstOrder, after: str) -> Any:
     column, descending = _ORDER[order]
     try:
-        name, value, burst_id = json.loads(base64.urlsafe_b64decode(after + "=" * (-len(after) % 4)))
+        name, value, burst_id = decode(after)
         if name != order.value or not isinstance(burst_id, str):
             raise ValueError(name)
         limit = float(value) if order is BurstOrder.UNCERTAIN else datetime.fromisoformat(value)
         if order is BurstOrder.UPDATED and limit.tzinfo is None:  # type: ignore[union-attr]
             raise ValueError(value)
-    except (ValueError, TypeError, binascii.Error, RecursionError) as error:
-        raise BadCursor("the position in the list is invalid: begin at the first page") from error
+    except INVALID as error:
+        raise BadCursor from error
     place, this = tuple_(column, bursts.c.burst_id), tuple_(limit, burst_id)
     return place < this if descending else place > this
 

@@ -1,17 +1,15 @@
 """Queries on the calls in sound recordings: lists by filters, and one with all that is known of it."""
 
-import base64
-import binascii
-import json
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import date, datetime, time, timedelta
+from datetime import date
 from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Engine, and_, false, func, or_, select, tuple_
 
 from uncia.camtrap.taxonomy import Taxonomy
-from uncia.dashboard.catalogue.queries import BadCursor
+from uncia.dashboard.catalogue.cursors import encode, parse_position
+from uncia.dashboard.catalogue.filters import day_conditions
 from uncia.dashboard.catalogue.rows import HeardClass, SoundCall, SoundDetail, StoredRecording, StoredSpectrogram
 from uncia.dashboard.catalogue.tables import cameras, recordings, sound_calls
 from uncia.events import BurstCategory
@@ -66,7 +64,7 @@ class Sounds:
         """A page of calls, the latest first. `after`: the value of the page before. Raises `BadCursor`."""
         chosen = chosen or SoundFilter()
         place = tuple_(sound_calls.c.started_at, sound_calls.c.call_id)
-        beyond = [] if after is None else [place < tuple_(*_parse(after))]
+        beyond = [] if after is None else [place < tuple_(*parse_position(after, utc=False))]
         with self._engine.begin() as connection:
             conditions = self._conditions(connection, chosen, stations)
             wanted = select(*_CALL_COLUMNS).where(*conditions, *beyond)
@@ -136,12 +134,7 @@ class Sounds:
             conditions.append(camera == wanted[0] if len(wanted) == 1 else camera.in_(wanted))
         if chosen.taxon is not None:
             conditions.append(self._called(connection, chosen.taxon, stations))
-        if chosen.since is not None:
-            conditions.append(sound_calls.c.started_at >= datetime.combine(chosen.since, time.min))
-        if chosen.until is not None and chosen.until < date.max:
-            end = datetime.combine(chosen.until + timedelta(days=1), time.min)
-            conditions.append(sound_calls.c.started_at < end)
-        return conditions
+        return [*conditions, *day_conditions(sound_calls.c.started_at, chosen.since, chosen.until)]
 
     def _called(self, connection: Connection, name: str, stations: Stations) -> ColumnElement[bool]:
         heard = _classes(connection, stations)
@@ -186,16 +179,4 @@ def _has_voice(connection: Connection, row: Any) -> bool:
 
 
 def _cursor(row: SoundCall) -> str:
-    text = json.dumps([row.started_at.isoformat(), row.call_id])
-    return base64.urlsafe_b64encode(text.encode()).decode().rstrip("=")
-
-
-def _parse(after: str) -> tuple[datetime, str]:
-    try:
-        moment, call_id = json.loads(base64.urlsafe_b64decode(after + "=" * (-len(after) % 4)))
-        started_at = datetime.fromisoformat(moment)
-        if started_at.tzinfo is not None or not isinstance(call_id, str):
-            raise ValueError(after)
-        return started_at, call_id
-    except (ValueError, TypeError, binascii.Error, RecursionError) as error:
-        raise BadCursor("the position in the list is invalid: begin at the first page") from error
+    return encode([row.started_at.isoformat(), row.call_id])

@@ -1,13 +1,12 @@
 """The filters of the list of alerts as the query of an address, which holds the whole state of the page."""
 
 from datetime import date
-from typing import Annotated, Any, Literal
-from urllib.parse import urlencode
+from typing import Annotated, ClassVar, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import BeforeValidator, Field
 
 from uncia.dashboard.catalogue.alerts import AlertFilter
-from uncia.dashboard.web.burst_query import empty_is_none, without_empty
+from uncia.dashboard.web.list_query import ListQuery, empty_is_none, without_empty
 
 __all__ = ["AlertQuery"]
 
@@ -17,10 +16,10 @@ _Texts = Annotated[
 ]
 
 
-class AlertQuery(BaseModel):
+class AlertQuery(ListQuery):
     """What a list of alerts is limited to."""
 
-    model_config = ConfigDict(frozen=True, extra="ignore")
+    path: ClassVar[str] = "/alerts"
 
     state: _Texts = Field(default=(), description="raised, updated, withdrawn; repeatable")
     severity: _Texts = Field(default=(), description="info, warning, critical; repeatable")
@@ -46,18 +45,3 @@ class AlertQuery(BaseModel):
             until=self.until,
             acknowledged=None if self.acknowledged is None else self.acknowledged == "yes",
         )
-
-    def address(self, **changes: Any) -> str:
-        """The address of the list with this query, without what has its default; `changes` replace fields."""
-        query = self.encoded(**changes)
-        return f"/alerts?{query}" if query else "/alerts"
-
-    def encoded(self, **changes: Any) -> str:
-        """The query as text."""
-        values = self.model_copy(update=changes).model_dump(mode="json", exclude_defaults=True)
-        return urlencode(values, doseq=True)
-
-    @property
-    def is_limited(self) -> bool:
-        """Whether any filter is set."""
-        return bool(self.encoded(after=None))

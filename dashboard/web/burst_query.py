@@ -1,29 +1,20 @@
 """The filters of Browse as the query of an address, so that an address holds the whole state of the page."""
 
 from datetime import date
-from typing import Annotated, Any, Literal
-from urllib.parse import parse_qsl, urlencode
+from typing import Annotated, Any, ClassVar, Literal
+from urllib.parse import parse_qsl
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import BeforeValidator, Field
 
 from uncia.dashboard.catalogue.filters import BurstFilter, BurstOrder, Hours
+from uncia.dashboard.web.list_query import ListQuery, empty_is_none, without_empty
 
-__all__ = ["BurstQuery", "empty_is_none", "without_empty"]
+__all__ = ["BurstQuery"]
 
 _CLOCK = r"^([01][0-9]|2[0-3]):[0-5][0-9]$|^24:00$"
 
 
 _REPEATED = frozenset({"category", "station", "camera", "status", "flag"})
-
-
-def empty_is_none(value: Any) -> Any:
-    """None for an empty text: a form sends its empty fields, too."""
-    return None if value == "" else value
-
-
-def without_empty(value: Any) -> Any:
-    """Several values without the empty ones."""
-    return tuple(one for one in value if one != "") if isinstance(value, list | tuple) else value
 
 
 _Optional = BeforeValidator(empty_is_none)
@@ -35,10 +26,10 @@ _Share = Annotated[Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)] | No
 _Clock = Annotated[Annotated[str, Field(pattern=_CLOCK)] | None, _Optional]
 
 
-class BurstQuery(BaseModel):
+class BurstQuery(ListQuery):
     """What a list of bursts is limited to, and its order."""
 
-    model_config = ConfigDict(frozen=True, extra="ignore", populate_by_name=True)
+    path: ClassVar[str] = "/browse"
 
     taxon: _Text = Field(default=None, description="scientific name, with all below it; `-`: bursts without one")
     category: _Texts = Field(default=(), description="animal, person, vehicle, blank; repeatable")
@@ -98,16 +89,6 @@ class BurstQuery(BaseModel):
             else:
                 values[name] = value
         return cls.model_validate(values)
-
-    def address(self, path: str = "/browse", **changes: Any) -> str:
-        """An address with this query, without what has its default; `changes` replace fields by their names."""
-        query = self.encoded(**changes)
-        return f"{path}?{query}" if query else path
-
-    def encoded(self, **changes: Any) -> str:
-        """The query as text."""
-        values = self.model_copy(update=changes).model_dump(mode="json", by_alias=True, exclude_defaults=True)
-        return urlencode(values, doseq=True)
 
     @property
     def is_limited(self) -> bool:

@@ -1,13 +1,12 @@
 """The filters of the list of calls as the query of an address, which holds the whole state of the page."""
 
 from datetime import date
-from typing import Annotated, Any
-from urllib.parse import urlencode
+from typing import Annotated, ClassVar
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import BeforeValidator, Field
 
 from uncia.dashboard.catalogue.sounds import SoundFilter
-from uncia.dashboard.web.burst_query import empty_is_none, without_empty
+from uncia.dashboard.web.list_query import ListQuery, empty_is_none, without_empty
 
 __all__ = ["SoundQuery"]
 
@@ -15,10 +14,10 @@ _Optional = BeforeValidator(empty_is_none)
 _Name = Annotated[str, Field(max_length=1024)]
 
 
-class SoundQuery(BaseModel):
+class SoundQuery(ListQuery):
     """What a list of calls is limited to."""
 
-    model_config = ConfigDict(frozen=True, extra="ignore")
+    path: ClassVar[str] = "/sounds"
 
     camera: Annotated[tuple[_Name, ...], BeforeValidator(without_empty), Field(max_length=200)] = Field(
         default=(), description="recorder, `<station>/<camera>`; repeatable"
@@ -35,18 +34,3 @@ class SoundQuery(BaseModel):
     def to_filter(self) -> SoundFilter:
         """The filter of the catalogue."""
         return SoundFilter(self.camera, self.taxon, self.since, self.until)
-
-    def address(self, **changes: Any) -> str:
-        """The address of the list with this query, without what has its default; `changes` replace fields."""
-        query = self.encoded(**changes)
-        return f"/sounds?{query}" if query else "/sounds"
-
-    def encoded(self, **changes: Any) -> str:
-        """The query as text."""
-        values = self.model_copy(update=changes).model_dump(mode="json", exclude_defaults=True)
-        return urlencode(values, doseq=True)
-
-    @property
-    def is_limited(self) -> bool:
-        """Whether any filter is set."""
-        return bool(self.encoded(after=None))

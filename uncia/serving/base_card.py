@@ -1,12 +1,14 @@
 """What the cards of all kinds of models have in common: names, frame, tensors, provenance."""
 
+from pathlib import Path
 from typing import Literal, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from uncia.errors import SettingsError
 from uncia.imaging.frame_spec import FrameSpec
 
-__all__ = ["BaseCard", "OutputTensor"]
+__all__ = ["BaseCard", "OutputTensor", "card_kind", "refuse_kind"]
 
 
 class OutputTensor(NamedTuple):
@@ -50,3 +52,17 @@ class BaseCard(BaseModel):
     def outputs(self) -> tuple[OutputTensor, ...]:
         """The outputs that every client requests, in order."""
         raise NotImplementedError
+
+
+def card_kind(content: object) -> str:
+    """What the content of a card's file is of. Cards without a kind are of classifiers, as are files that are none."""
+    return str(content.get("kind", "classifier")) if isinstance(content, dict) else "classifier"
+
+
+def refuse_kind(path: Path, kind: str, wanted: str) -> SettingsError:
+    """The error for the card of another kind of model at `path`."""
+    return SettingsError(f"{path} is the card of {_one(kind)}, not of {_one(wanted)}")
+
+
+def _one(kind: str) -> str:
+    return f"{'an' if kind.startswith('e') else 'a'} {kind}"

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from uncia.errors import SettingsError
+from uncia.serving.base_card import card_kind
 from uncia.serving.detector_card import DetectorCard, read_detector_card
 from uncia.serving.embedder_card import EmbedderCard, read_embedder_card
 from uncia.serving.model_card import ModelCard, read_model_card
@@ -60,9 +61,8 @@ def _is_installed_detector(settings: Settings, model: str, version: str) -> bool
 
 
 def _kind(folder: Path) -> str:
-    """What the card in this folder is of; cards without a kind are of classifiers."""
+    """What the card in this folder is of; where there is none, a classifier."""
     try:
-        content = json.loads((folder / CARD_FILE).read_bytes())
+        return card_kind(json.loads((folder / CARD_FILE).read_bytes()))
     except (OSError, ValueError):
-        return "classifier"
-    return str(content.get("kind", "classifier")) if isinstance(content, dict) else "classifier"
+        return card_kind(None)

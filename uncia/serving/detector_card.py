@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from uncia.errors import SettingsError
 from uncia.events.detections import DetectionCategory
 from uncia.events.values import Box
-from uncia.serving.base_card import BaseCard, OutputTensor
+from uncia.serving.base_card import BaseCard, OutputTensor, card_kind, refuse_kind
 from uncia.serving.model_versions import CARD_FILE, resolve_version
 from uncia.settings import Settings
 
@@ -75,9 +75,8 @@ def read_detector_card(folder: Path) -> DetectorCard:
     path = folder / CARD_FILE
     try:
         content = json.loads(path.read_bytes())
-        kind = content.get("kind", "classifier") if isinstance(content, dict) else "detector"
-        if kind != "detector":
-            raise SettingsError(f"{path} is the card of a {kind}, not of a detector")
+        if isinstance(content, dict) and (kind := card_kind(content)) != "detector":
+            raise refuse_kind(path, kind, "detector")
         return DetectorCard.model_validate(content)
     except OSError as error:
         raise SettingsError(f"no model card at {path}: `uncia models build` makes it") from error

@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from uncia.errors import SettingsError
 from uncia.events import AnimalSide
-from uncia.serving.base_card import BaseCard, OutputTensor
+from uncia.serving.base_card import BaseCard, OutputTensor, card_kind, refuse_kind
 from uncia.serving.model_versions import CARD_FILE, resolve_version
 from uncia.settings import Settings
 
@@ -68,9 +68,8 @@ def read_embedder_card(folder: Path) -> EmbedderCard:
     path = folder / CARD_FILE
     try:
         content = json.loads(path.read_bytes())
-        kind = content.get("kind", "classifier") if isinstance(content, dict) else "embedder"
-        if kind != "embedder":
-            raise SettingsError(f"{path} is the card of a {kind}, not of an embedder")
+        if isinstance(content, dict) and (kind := card_kind(content)) != "embedder":
+            raise refuse_kind(path, kind, "embedder")
         return EmbedderCard.model_validate(content)
     except OSError as error:
         raise SettingsError(f"no model card at {path}: import the embedder again (docs/individuals.md)") from error

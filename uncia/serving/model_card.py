@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from uncia.errors import SettingsError
 from uncia.events.values import ClassVector
-from uncia.serving.base_card import BaseCard, OutputTensor
+from uncia.serving.base_card import BaseCard, OutputTensor, card_kind, refuse_kind
 from uncia.serving.labels import LabelSet, load_label_set
 from uncia.serving.model_versions import CARD_FILE, LABELS_FILE, resolve_version
 from uncia.settings import Settings
@@ -69,9 +69,8 @@ def read_model_card(folder: Path) -> ModelCard:
     path = folder / CARD_FILE
     try:
         content = json.loads(path.read_bytes())
-        kind = content.get("kind", "classifier") if isinstance(content, dict) else "classifier"
-        if kind in ("detector", "embedder"):
-            raise SettingsError(f"{path} is the card of a {kind}, not of a classifier")
+        if (kind := card_kind(content)) in ("detector", "embedder"):
+            raise refuse_kind(path, kind, "classifier")
         labels = load_label_set(folder / LABELS_FILE)
         card = ModelCard.model_validate({**content, "labels": labels})
     except OSError as error:

@@ -10,8 +10,8 @@ from uncia.dashboard.catalogue.filters import BurstFilter
 from uncia.dashboard.verdict_audit.queries import AuditCell, first_month
 from uncia.dashboard.verdict_audit.rates import Audited, Rate
 from uncia.dashboard.web.alert_view import AlertView, alert_view
-from uncia.dashboard.web.burst_query import empty_is_none
 from uncia.dashboard.web.context import Viewing
+from uncia.dashboard.web.list_query import empty_is_none
 from uncia.dashboard.web.page_route import page
 from uncia.events import AlertCause
 

@@ -10,10 +10,11 @@ from sqlalchemy import Engine
 
 from tests.unit.dashboard.catalogue.catalogue_data import FIRST_DAY, Log, ProjectEvents, fill_catalogue, whole_project
 from tests.unit.dashboard.catalogue.test_store import review_of
+from uncia.dashboard.catalogue.cursors import BadCursor
 from uncia.dashboard.catalogue.database import open_database
 from uncia.dashboard.catalogue.filters import NO_TAXON, BurstFilter, BurstOrder, Hours
 from uncia.dashboard.catalogue.numbers import CatalogueNumbers
-from uncia.dashboard.catalogue.queries import BadCursor, Catalogue
+from uncia.dashboard.catalogue.queries import Catalogue
 from uncia.dashboard.catalogue.rows import BurstRow
 from uncia.dashboard.catalogue.store import CatalogueStore
 from uncia.events import BurstResolved, ReviewDecision

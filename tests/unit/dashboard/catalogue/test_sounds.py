@@ -14,9 +14,9 @@ from tests.unit.dashboard.catalogue.contents import empty
 from tests.unit.dashboard.catalogue.sound_data import BEGAN, analysed, call_in, forgotten, person_in, withdrawn
 from uncia.camtrap.audubon_core import current_results
 from uncia.dashboard.catalogue import tables
+from uncia.dashboard.catalogue.cursors import BadCursor
 from uncia.dashboard.catalogue.database import open_database
 from uncia.dashboard.catalogue.forgetting import still_known
-from uncia.dashboard.catalogue.queries import BadCursor
 from uncia.dashboard.catalogue.rows import HeardClass
 from uncia.dashboard.catalogue.schema import migrate
 from uncia.dashboard.catalogue.sounds import SoundFilter, Sounds
