@@ -1,13 +1,13 @@
-"""Downloads of a harvest by workers on Kafka: who may ask which host when, and where the bytes go.
+"""Downloads of a harvest by workers on Kafka: which worker sends requests to which host when, and where the bytes go.
 
 Invariants, however many workers run, and whichever of them are killed, suspended, started or cut off:
 
 1. *Two requests to one host start at least its interval apart.* The key of a request is its host, so that all requests
-   to a host are in one partition, and Kafka assigns a partition to one worker. A worker asks only hosts of requests
-   that it was assigned, one request at a time to each; a redirect to another host is published as a new request, for
-   the owner of that host. A new owner counts every host as asked at the moment of the assignment, and the former one
-   starts nothing after its partitions were revoked or its lease (`processors/faust_runtime/lease.py`) ended, both of
-   which come before the assignment.
+   to a host are in one partition, and Kafka assigns a partition to one worker. A worker sends requests only to hosts
+   that it was assigned, one at a time to each; a redirect to another host is published as a new request, for the owner
+   of that host. A new owner waits as if every host had got a request at the moment of the assignment, and the former
+   one starts nothing after its partitions were revoked or its lease (`processors/faust_runtime/lease.py`) ended, both
+   of which come before the assignment.
 2. *A pause holds for all.* `Retry-After`, and the pause of a host that keeps failing, are published, and every worker
    follows them from the beginning of the topic: a new owner keeps a pause that it did not see begin.
 3. *No picture is lost.* A harvest writes a request's id into its state before it publishes the request, and publishes

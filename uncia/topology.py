@@ -363,7 +363,7 @@ PARTS: tuple[Part, ...] = (
         needs=("kafka", "seaweedfs"),
         embedded=True,
         wanted_by="harvest_worker",
-        scales="one process per partition of the request topic; each host is asked by one of them",
+        scales="one process per partition of the request topic; each host gets requests from one of them",
         extra="processors",
         # No photograph: it handles what strangers' servers send. It lists keys to delete what is older than a week.
         store=(

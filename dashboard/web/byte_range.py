@@ -1,4 +1,4 @@
-"""A part of a response, where a browser asks for one: some play no sound without it, and none can search in it."""
+"""A part of a response, where a browser requests one: some play no sound without it, and none can search in it."""
 
 import re
 

@@ -1,4 +1,4 @@
-"""Excerpts of sound recordings, as WAV; the store is asked for the parts that are needed, not for the recording."""
+"""Excerpts of sound recordings, as WAV; the parts that are needed are read from the store, not the recording."""
 
 import io
 import threading

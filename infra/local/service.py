@@ -101,7 +101,7 @@ class Service(ABC):
         """Shell lines for `before` that have the library inside a part report, and send its stderr through `part_log`.
 
         The reader ends with the part. If it is killed before, another one continues where it stopped, because the
-        shell keeps the pipe open. Its mark tells it from the part's own processes, which may be another user's.
+        shell keeps the pipe open. Its mark distinguishes it from the part's own processes, which may be another user's.
         """
         pipe = shlex.quote(str(self.site.layout.runtime_dir / f"{self.name}.stderr"))
         refusals = str(part_log.access_file(self.site.layout.logs, self.name))

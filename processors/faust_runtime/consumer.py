@@ -41,7 +41,7 @@ def repeat_coordinator_lookup(client: AIOKafkaClient) -> None:
 def fetch_promptly(fetcher: Fetcher) -> None:
     """Have the fetcher wait briefly for new messages of some partitions while it has messages of others.
 
-    aiokafka sends one request at a time to a broker. While a worker is busy with what was fetched, it asks for messages
+    aiokafka sends one request at a time to a broker. While a worker is busy with what was fetched, it requests messages
     of all other partitions. If they have none, the broker answers after 1.5 s, and the partitions with a backlog are
     not read until then: with 1 MB a request, a backlog of predictions was read at 400 messages a second.
     """

@@ -1,4 +1,4 @@
-"""What one assignment of partitions permits: which hosts may be asked, when, and with which clients.
+"""What one assignment of partitions permits: which hosts may get requests, when, and with which clients.
 
 `uncia.harvest_requests` has the invariants. An assignment is replaced at every rebalance, never changed.
 """
@@ -25,8 +25,8 @@ class SharedLimiter(HostLimiter):
     def __init__(
         self, may_start: Callable[[], bool], publish: Callable[[str, float], None], clock: Callable[[], float]
     ) -> None:
-        """`publish`: called with host and seconds, from the thread that asked the host."""
-        super().__init__(clock=clock, asked_before=True, may_start=may_start)
+        """`publish`: called with host and seconds, from the thread that sent the host a request."""
+        super().__init__(clock=clock, requested_before=True, may_start=may_start)
         self._publish = publish
 
     def pause(self, host: str, seconds: float) -> None:
@@ -70,6 +70,6 @@ class Assignment:
                     self._clients.pop(next(iter(self._clients)))
                 agent = f"{AGENT}/{__version__} (training data for camera traps; {contact})"
                 client = PoliteClient(self.limiter, agent, self.stop, trusted=self._trusted)
-                # Another worker may be the one that asks the other host.
+                # Another worker may be the one that sends requests to the other host.
                 self._clients[contact] = client, Robots(client, AGENT, across_hosts=False)
             return self._clients[contact]

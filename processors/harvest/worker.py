@@ -258,29 +258,24 @@ class HarvestWorker:
             return self._remember(self._failed(request, error))
 
     def _stored(self, request: HarvestPictureRequested, found: StoredBytes) -> HarvestPictureFetched:
-        return HarvestPictureFetched(
-            harvest_id=request.harvest_id,
-            request_id=request.request_id,
-            host=request.host,
-            worker=self._name,
-            state=FetchState.STORED,
-            key=found.key,
-            sha256=found.sha256,
-            size=found.size,
-            ended_at=found.retrieved,
-        )
+        stored = {"key": found.key, "sha256": found.sha256, "size": found.size}
+        return self._outcome(request, FetchState.STORED, found.retrieved, **stored)
 
     def _failed(self, request: HarvestPictureRequested, error: FetchFailed) -> HarvestPictureFetched:
+        failed = {"reason": error.reason, "message": str(error), "temporary": error.temporary}
+        return self._outcome(request, FetchState.FAILED, datetime.now(UTC), **failed)
+
+    def _outcome(
+        self, request: HarvestPictureRequested, state: FetchState, ended_at: datetime, **fields: Any
+    ) -> HarvestPictureFetched:
         return HarvestPictureFetched(
             harvest_id=request.harvest_id,
             request_id=request.request_id,
             host=request.host,
             worker=self._name,
-            state=FetchState.FAILED,
-            reason=error.reason,
-            message=str(error),
-            temporary=error.temporary,
-            ended_at=datetime.now(UTC),
+            state=state,
+            ended_at=ended_at,
+            **fields,
         )
 
     def _remember(self, outcome: HarvestPictureFetched) -> HarvestPictureFetched:

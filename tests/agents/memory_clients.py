@@ -79,7 +79,7 @@ class _Fetcher:
         self._broker = broker
         self._subscriptions = subscriptions
         self._closed = False
-        # What the worker's process reads and replaces of aiokafka's fetcher, which asks a broker over the network.
+        # What the worker's process reads and replaces of aiokafka's fetcher, which sends requests to a broker.
         self._records: dict[TopicPartition, Any] = {}
         self._fetch_max_wait_ms = 0
 

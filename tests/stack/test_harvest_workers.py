@@ -282,13 +282,13 @@ def test_a_worker_that_was_suspended_beyond_its_session_asks_nobody_when_it_resu
 
 
 def assert_polite(source: PictureHosts) -> None:
-    """Each host was asked at its rate by all workers together, and got the pause that it asked for."""
+    """Each host got requests at its rate from all workers together, and the pause that it required."""
     for server in source.servers.values():
         times = sorted(one.at for one in server.requests)
         for (i, first), (j, second) in combinations(enumerate(times), 2):
             # An arrival may be late by less than an interval, on a busy machine.
             assert second - first > (j - i - 1) * INTERVAL_S
-    # The host that asked for a pause got it.
+    # The host that required a pause got it.
     (host,) = (server for server in source.servers.values() if any(one.path == source.busy for one in server.requests))
     asked = next(one.at for one in host.requests if one.path == source.busy)
     assert not [one for one in host.requests if asked < one.at < asked + PAUSE_S]

@@ -34,7 +34,7 @@ from uncia.training.progress import ProgressCallback, no_progress
 __all__ = ["WorkerFetcher", "WorkersOnKafka"]
 
 SILENT_AFTER_S = 60.0
-"""Without an outcome for so long, the person is told that no worker may be running."""
+"""Without an outcome for so long, a warning says that no worker may be running."""
 
 _POLL_S = 0.5
 _GROUP = "operator-harvest"

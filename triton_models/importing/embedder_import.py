@@ -4,7 +4,7 @@ The description is a small TOML, YAML or JSON file:
 
 kind = "embedder"
 name = "miewid"                 the model's name in the repository
-taxa = ["Panthera uncia"]       whose individuals it tells apart, with everything below them; omit for any
+taxa = ["Panthera uncia"]       whose individuals it distinguishes, with everything below them; omit for any
 sides = ["left", "right"]       sides of the animal that it was trained on; omit for any
 source = "where it comes from"  and licence, trained_on, notes: shown on its card
 

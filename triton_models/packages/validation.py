@@ -190,7 +190,7 @@ def _check_vectors(card: EmbedderCard, alone: Any, pair: Any, graph: Path) -> No
         raise ModelRefused(f"{graph}: {card.embedding} differs between a batch and a single frame")
     if np.linalg.norm(one - other) < _SAME_VECTOR:
         raise ModelRefused(
-            f"{graph}: {card.embedding} is the same for two different pictures: it tells nothing apart; check scale, "
+            f"{graph}: {card.embedding} is the same for two different pictures: it distinguishes nothing; check scale, "
             "mean and std of the description, and which of its outputs is the vector"
         )
     if len(card.self_test.vector) != card.dimensions:

@@ -64,6 +64,4 @@ class HarvestHostPaused(Event):
 
     host: Host
     until: UtcTime
-    reason: Name = Field(
-        description="`retry-after`: the host asked for it; `failing`: it failed several times in a row"
-    )
+    reason: Name = Field(description="`retry-after`: the host requires it; `failing`: it failed several times in a row")

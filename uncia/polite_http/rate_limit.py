@@ -1,4 +1,4 @@
-"""How often each host is asked. One limiter serves all threads of a process."""
+"""How often each host gets a request. One limiter serves all threads of a process."""
 
 import threading
 import time
@@ -25,17 +25,17 @@ class HostLimiter:
         intervals: Mapping[str, float] | None = None,
         clock: Callable[[], float] = time.monotonic,
         *,
-        asked_before: bool = False,
+        requested_before: bool = False,
         may_start: Callable[[], bool] = lambda: True,
     ) -> None:
         """`intervals`: seconds between two requests, by host.
 
-        `asked_before`: another process may have asked any host until now, so that the first request to each waits for
-        its interval, too. `may_start`: whether this process may start a request at this moment.
+        `requested_before`: another process may have sent any host requests until now, so that the first request to each
+        waits for its interval, too. `may_start`: whether this process may start a request at this moment.
         """
         self._intervals = dict(intervals or {})
         self._clock = clock
-        self._created = clock() if asked_before else float("-inf")
+        self._created = clock() if requested_before else float("-inf")
         self._may_start = may_start
         self._started: dict[str, float] = {}
         self._paused: dict[str, float] = {}
@@ -60,7 +60,7 @@ class HostLimiter:
             return 0.0
 
     def pause(self, host: str, seconds: float) -> None:
-        """Leave the host alone for so long, as a server asked for with `Retry-After`."""
+        """Leave the host alone for so long, as a server requires with `Retry-After`."""
         with self._lock:
             self._paused[host] = max(self._paused.get(host, 0.0), self._clock() + seconds)
 

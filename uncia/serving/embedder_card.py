@@ -42,7 +42,7 @@ class EmbedderCard(BaseCard):
     normalised: bool = Field(default=False, description="whether the graph returns vectors of unit length")
     fit: Literal["stretch", "letterbox"] = Field(default="stretch", description="how a crop fills the frame")
     fill: int = Field(default=0, ge=0, le=255, description="grey value of what a letterboxed crop does not fill")
-    taxa: tuple[str, ...] = Field(default=(), description="whose individuals it tells apart; empty: any")
+    taxa: tuple[str, ...] = Field(default=(), description="whose individuals it distinguishes; empty: any")
     sides: tuple[AnimalSide, ...] = Field(
         default=(), description="sides of the animal that it was trained on; empty: any"
     )

@@ -107,7 +107,7 @@ def test_a_message_that_waits_is_given_up_when_the_flow_is_suspended() -> None:
 
 
 def waits_of(records: dict[str, object]) -> list[int]:
-    """The longest waits that a fetcher asks for, first without messages and then with these."""
+    """The longest waits that a fetcher requests, first without messages and then with these."""
     fetcher: Any = SimpleNamespace(_fetch_max_wait_ms=1500, _records={})
     fetcher._get_actions_per_node = lambda _assignment: fetcher._fetch_max_wait_ms
     fetch_promptly(fetcher)

@@ -1,4 +1,4 @@
-"""However partitions move, and whichever worker is suspended or killed, a host is asked at its polite rate."""
+"""However partitions move, and whichever worker is suspended or killed, a host gets requests at its polite rate."""
 
 import pytest
 from hypothesis import settings
@@ -25,7 +25,7 @@ class Worker:
 class PartitionOfOneHost(RuleBasedStateMachine):
     """Three workers and the coordinator of their group, which assigns the partition of one host.
 
-    A worker whose session has expired is not told: it is suspended, or its network is cut, and it believes that it is
+    A worker whose session has expired does not know it: it is suspended, or its network is cut, and it believes it is
     the owner until its lease ends. The time of the coordinator's last heartbeat is that of the worker or later.
     """
 

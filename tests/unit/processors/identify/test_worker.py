@@ -333,8 +333,8 @@ def test_the_same_picture_of_two_individuals_is_in_the_log(world: World) -> None
                 await worker.wait_until(world.has(other, lambda event: bool(event.individuals)), "a decision")
                 again, _ = world.burst(3, coat(3))
                 await worker.wait_until(lambda: world.latest(again), "a proposal")
-        said = {tuple(sorted(line["crop_ids"])) for line in logs if line["event"] == "picture_of_two_individuals"}
-        assert said == {tuple(sorted(crop.crop_id for crop in (*crops, *other_crops)))}
+        logged = {tuple(sorted(line["crop_ids"])) for line in logs if line["event"] == "picture_of_two_individuals"}
+        assert logged == {tuple(sorted(crop.crop_id for crop in (*crops, *other_crops)))}
 
     asyncio.run(scenario())
 

@@ -1,4 +1,4 @@
-"""Embedders work by a description; what returns no vector that tells pictures apart is refused with the reason."""
+"""Embedders work by a description; what returns no vector that distinguishes pictures is refused with the reason."""
 
 from pathlib import Path
 from typing import Any
